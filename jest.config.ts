@@ -1,0 +1,36 @@
+/** @jest-config-loader esbuild-register */
+import type { Config } from 'jest';
+
+const config: Config = {
+  testEnvironment: 'node',
+  roots: ['<rootDir>/src', '<rootDir>/tests'],
+  setupFiles: ['reflect-metadata'],
+  // Examples and the README's code blocks import the package by its name, as users do.
+  moduleNameMapper: {
+    '^qelos-auth$': '<rootDir>/src/index.ts',
+    '^qelos-auth/testing$': '<rootDir>/src/testing/index.ts',
+  },
+  transform: {
+    '^.+\\.[cm]?[jt]s$': [
+      '@swc/jest',
+      {
+        jsc: {
+          target: 'es2022',
+          parser: { syntax: 'typescript', decorators: true },
+          transform: { legacyDecorator: true, decoratorMetadata: true, useDefineForClassFields: true },
+          keepClassNames: true,
+        },
+        module: { type: 'commonjs' },
+        sourceMaps: true,
+      },
+    ],
+  },
+  // @qelos/sdk ships ESM syntax without "type": "module": let swc turn it into CommonJS.
+  transformIgnorePatterns: ['/node_modules/(?!@qelos/)'],
+  clearMocks: true,
+  restoreMocks: true,
+  coverageProvider: 'v8',
+  collectCoverageFrom: ['src/**/*.ts', '!src/**/*.types.ts'],
+};
+
+export default config;
