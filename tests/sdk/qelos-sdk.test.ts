@@ -107,7 +107,7 @@ describe('an answer that is not ok', () => {
     async (status) => {
       answer('{"message":"no"}', { status });
       await expect(create().users.getList()).rejects.toMatchObject({ status, body: { message: 'no' } });
-      expect(fetch).toHaveBeenCalledTimes(2);
+      expect(fetch).toHaveBeenCalledTimes(1);
     },
   );
 
