@@ -1,11 +1,11 @@
-// Bundles @qelos/sdk, which Node can neither import nor require as published,
-// over the compiled output of the one file that uses it.
+// Bundles @qelos/sdk, which Node can neither import nor require as published, over the compiled output of the one file
+// that uses it.
 import { readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { build } from 'esbuild';
 
-const entry = 'src/internal/qelos-sdk.ts';
-const outfile = 'dist/internal/qelos-sdk.js';
+const entry = 'src/sdk/qelos-sdk.ts';
+const outfile = 'dist/sdk/qelos-sdk.js';
 
 const { metafile } = await build({
   entryPoints: [entry],
@@ -21,7 +21,8 @@ const { metafile } = await build({
 });
 
 // A library module bundled here would be a second copy of its classes and tokens.
-const unexpected = Object.keys(metafile.inputs).filter((file) => file !== entry && !file.includes('/@qelos/sdk/dist/'));
+const isOfTheSdk = (file) => file === entry || file.includes('/@qelos/sdk/dist/');
+const unexpected = Object.keys(metafile.inputs).filter((file) => !isOfTheSdk(file));
 if (unexpected.length > 0) throw new Error(`must not be bundled with the SDK: ${unexpected.join(', ')}`);
 
 const manifestPath = createRequire(import.meta.url).resolve('@qelos/sdk/package.json');
