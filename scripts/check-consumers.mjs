@@ -1,111 +1,191 @@
-// Packs the library, installs the tarball into scratch projects, and uses it as its users do.
-import { execFileSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+// Packs the library, installs the tarball into scratch projects, and uses it there as its users do: by each module system,
+// loader, test runner, compiler, Node release and oldest peer it promises to work with. tests/consumers/ holds the users.
+//
+// KEEP=1 leaves the scratch projects in place and says where they are.
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 
-const run = (cwd, command, ...args) =>
-  execFileSync(command, args, { cwd, stdio: ['ignore', 'pipe', 'inherit'], encoding: 'utf8' });
-const dir = mkdtempSync(join(tmpdir(), 'consumer-'));
-try {
-  const [{ filename }] = JSON.parse(run('.', 'npm', 'pack', '--json', '--ignore-scripts', '--pack-destination', dir));
-  const { devDependencies: dev } = JSON.parse(readFileSync('package.json', 'utf8'));
-  const pick = (...names) => Object.fromEntries(names.map((name) => [name, dev[name]]));
-  cpSync('consumers', dir, { recursive: true });
-  writeFileSync(
-    join(dir, 'package.json'),
-    JSON.stringify({
-      name: 'consumer',
-      private: true,
-      dependencies: { 'qelos-auth': `file:${filename}`, ...pick('axios', 'tsyringe') },
-      devDependencies: {
-        ...pick(
-          'typescript',
-          'tsx',
-          'jest',
-          '@jest/globals',
-          '@swc/jest',
-          '@swc/core',
-          'axios-mock-adapter',
-          '@types/node',
-        ),
-        ts6: 'npm:typescript@6.0.3',
-        ts59: 'npm:typescript@5.9.3',
-      },
-      jest: {
-        testEnvironment: 'node',
-        transform: {
-          '^.+\\.ts$': [
-            '@swc/jest',
-            {
-              jsc: {
-                target: 'es2022',
-                parser: { syntax: 'typescript', decorators: true },
-                transform: { legacyDecorator: true, decoratorMetadata: true },
-              },
-              module: { type: 'commonjs' },
-            },
-          ],
-        },
-      },
-    }),
-  );
-  run(dir, 'npm', 'install', '--no-audit', '--no-fund', '--prefer-offline');
+const LIMIT_MS = 240_000;
+const NODE_RELEASES = [20, 22, 24];
+const COMPILERS = ['7.0.2', '6.0.3', '5.9.3'];
+/** `module` and `moduleResolution` of the projects that use the library. */
+const MODULE_SETTINGS = [
+  ['node16', 'node16'],
+  ['nodenext', 'nodenext'],
+  ['node20', 'node16'],
+  ['esnext', 'bundler'],
+];
 
-  process.stdout.write(run(dir, 'node', 'esm.mjs'));
-  process.stdout.write(run(dir, 'node', 'no-polyfill.mjs'));
-  process.stdout.write(run(dir, 'node', 'cjs.cjs'));
-  const tsconfig = (module, moduleResolution, extra) => ({
-    compilerOptions: {
-      target: 'es2022',
-      lib: ['es2022'],
-      types: ['node'],
-      strict: true,
-      skipLibCheck: false,
-      esModuleInterop: true,
-      experimentalDecorators: true,
-      emitDecoratorMetadata: true,
-      module,
-      moduleResolution,
-      ...extra,
-    },
+const manifest = JSON.parse(readFileSync('package.json', 'utf8'));
+const scratch = mkdtempSync(join(tmpdir(), 'qelos-auth-consumers-'));
+
+class CheckFailed extends Error {}
+
+/** Runs a program to its end, or fails with everything it printed. */
+function run(cwd, program, ...args) {
+  // npm and npx are scripts on Windows, which only a shell can start.
+  const shell = process.platform === 'win32' && /^np[mx]$/.test(program);
+  const { status, signal, error, stdout, stderr } = spawnSync(program, args, {
+    cwd,
+    encoding: 'utf8',
+    timeout: LIMIT_MS,
+    shell,
   });
-  writeFileSync(join(dir, 'tsconfig.json'), JSON.stringify(tsconfig('nodenext', 'nodenext')));
-  cpSync('consumers/plugin.ts', join(dir, 'plugin-esm.mts'));
-  process.stdout.write(`tsx CommonJS: ${run(dir, 'npx', 'tsx', 'plugin.ts')}`);
-  process.stdout.write(`tsx ESM: ${run(dir, 'npx', 'tsx', 'plugin-esm.mts')}`);
-  run(dir, 'npx', 'jest');
-  console.log('jest ok');
+  if (status === 0) return stdout;
+  const end = error?.message ?? (signal ? `ended by ${signal}` : `exit code ${status}`);
+  throw new CheckFailed(`${program} ${args.join(' ')}: ${end}\n${stdout}${stderr}`);
+}
 
-  const tsc = {
-    ts7: 'node_modules/typescript/bin/tsc',
-    ts6: 'node_modules/ts6/bin/tsc',
-    ts59: 'node_modules/ts59/bin/tsc',
-  };
-  const cases = [
-    ['node16', 'node16'],
-    ['nodenext', 'nodenext'],
-    ['node20', 'node16'],
-    ['esnext', 'bundler'],
-  ];
-  for (const [version, bin] of Object.entries(tsc)) {
-    for (const [module, resolution] of cases) {
-      writeFileSync(
-        join(dir, 'tsconfig.json'),
-        JSON.stringify({ ...tsconfig(module, resolution, { noEmit: true }), include: ['types', 'plugin.ts'] }),
-      );
-      run(dir, 'node', bin, '-p', '.');
-    }
-    // A plugin compiled to CommonJS, then run.
-    writeFileSync(
-      join(dir, 'tsconfig.json'),
-      JSON.stringify({ ...tsconfig('node16', 'node16', { outDir: `out-${version}` }), files: ['plugin.ts'] }),
-    );
-    run(dir, 'node', bin, '-p', '.');
-    process.stdout.write(`${version} compiled to CommonJS: ${run(dir, 'node', `out-${version}/plugin.js`)}`);
+const node = (cwd, ...args) => run(cwd, process.execPath, ...args);
+
+/** Prints one line for `action`, which may return a reason for having been skipped. */
+function check(name, action) {
+  const start = performance.now();
+  let skipped;
+  try {
+    skipped = action();
+  } catch (error) {
+    console.log(`FAIL ${name}`);
+    throw error;
   }
-  console.log('types ok');
+  const seconds = ((performance.now() - start) / 1000).toFixed(1);
+  console.log(skipped === undefined ? `ok   ${name} (${seconds} s)` : `skip ${name} (${skipped})`);
+}
+
+/** An empty project with nothing but the given packages and the consumers' files. */
+function createProject(name, dependencies) {
+  const dir = join(scratch, name);
+  cpSync('tests/consumers', dir, { recursive: true });
+  writeFileSync(join(dir, 'package.json'), JSON.stringify({ name, private: true, dependencies }));
+  run(dir, 'npm', 'install', '--no-audit', '--no-fund', '--prefer-offline', '--loglevel=error');
+  // The same source as an ES module and as a CommonJS module, whatever package.json says.
+  copyFileSync(join(dir, 'plugin.ts'), join(dir, 'plugin-esm.mts'));
+  copyFileSync(join(dir, 'plugin.ts'), join(dir, 'plugin-cjs.cts'));
+  return dir;
+}
+
+function writeTsconfig(dir, { compilerOptions, ...others }) {
+  const options = {
+    target: 'es2022',
+    lib: ['es2022'],
+    types: ['node'],
+    strict: true,
+    skipLibCheck: false,
+    esModuleInterop: true,
+    experimentalDecorators: true,
+    emitDecoratorMetadata: true,
+    rootDir: '.',
+    ...compilerOptions,
+  };
+  writeFileSync(join(dir, 'tsconfig.json'), JSON.stringify({ compilerOptions: options, ...others }));
+}
+
+const development = (...names) => Object.fromEntries(names.map((name) => [name, manifest.devDependencies[name]]));
+/** Each under a name of its own, as one project cannot have two packages called typescript. */
+const compilers = (...versions) => Object.fromEntries(versions.map((v) => [`ts-${v}`, `npm:typescript@${v}`]));
+
+/** The library with its peers at the versions it is developed with, and the tools of its users. */
+function createCurrentProject(tarball) {
+  return createProject('current', {
+    'qelos-auth': tarball,
+    ...development('axios', 'tsyringe', '@types/node'),
+    ...development('tsx', 'jest', '@jest/globals', '@swc/jest', '@swc/core', 'axios-mock-adapter'),
+    ...compilers(...COMPILERS),
+  });
+}
+
+/** The library with each peer at the lowest version that its range admits. */
+function createLowestProject(tarball) {
+  const lowest = Object.entries(manifest.peerDependencies).map(([name, range]) => [name, range.replace(/^\^/, '')]);
+  return createProject('lowest', {
+    'qelos-auth': tarball,
+    ...Object.fromEntries(lowest),
+    ...development('@types/node'),
+    ...compilers(manifest.devDependencies.typescript),
+  });
+}
+
+function checkRuntimes(label, dir, program = process.execPath) {
+  for (const file of ['esm.mjs', 'cjs.cjs', 'both.mjs']) check(`${label}: ${file}`, () => void run(dir, program, file));
+}
+
+/** Other Node releases come from npm, which has them for most platforms. */
+function checkNodeRelease(dir, release) {
+  const platform = process.platform === 'win32' ? 'win' : process.platform;
+  const name = `node-${platform}-${process.arch}`;
+  const home = join(scratch, `node-${release}`);
+  let missing;
+  try {
+    run(dir, 'npm', 'install', '--prefix', home, '--no-audit', '--no-fund', '--loglevel=error', `${name}@${release}`);
+  } catch (error) {
+    // Only a package that does not exist is no fault: E404 for the platform, ETARGET for the release.
+    if (!(error instanceof CheckFailed && /E404|ETARGET|EBADPLATFORM/.test(error.message))) throw error;
+    missing = `npm has no ${name}@${release}`;
+  }
+  if (missing) return check(`Node ${release}`, () => missing);
+  const binaries = join(home, 'node_modules', name, 'bin');
+  const program = ['node', 'node.exe'].map((file) => join(binaries, file)).find(existsSync);
+  checkRuntimes(`Node ${run(dir, program, '--version').trim()}`, dir, program);
+}
+
+function checkLoaders(dir) {
+  writeTsconfig(dir, { compilerOptions: { module: 'nodenext', moduleResolution: 'nodenext' } });
+  const tsx = join(dir, 'node_modules/tsx/dist/cli.mjs');
+  check('tsx, CommonJS', () => void node(dir, tsx, 'plugin.ts'));
+  check('tsx, ES module', () => void node(dir, tsx, 'plugin-esm.mts'));
+  check(
+    'jest with axios-mock-adapter',
+    () => void node(dir, 'node_modules/jest/bin/jest.js', '-c', 'jest.config.json'),
+  );
+}
+
+function checkCompiler(label, dir, version) {
+  const tsc = `node_modules/ts-${version}/bin/tsc`;
+  for (const [module, moduleResolution] of MODULE_SETTINGS) {
+    check(`${label}: module ${module}, resolution ${moduleResolution}`, () => {
+      writeTsconfig(dir, {
+        compilerOptions: { module, moduleResolution, noEmit: true },
+        files: ['plugin.ts', 'plugin-esm.mts', 'plugin-cjs.cts'],
+      });
+      node(dir, tsc, '-p', '.');
+    });
+  }
+  check(`${label}: compiled to both module systems, and run`, () => {
+    const outDir = `out-${version}`;
+    writeTsconfig(dir, {
+      compilerOptions: { module: 'node16', moduleResolution: 'node16', outDir },
+      files: ['plugin.ts', 'plugin-esm.mts'],
+    });
+    node(dir, tsc, '-p', '.');
+    node(dir, `${outDir}/plugin.js`);
+    node(dir, `${outDir}/plugin-esm.mjs`);
+  });
+}
+
+try {
+  const [{ filename }] = JSON.parse(
+    run('.', 'npm', 'pack', '--json', '--ignore-scripts', '--pack-destination', scratch),
+  );
+  const tarball = `file:${resolve(scratch, filename)}`;
+
+  const current = createCurrentProject(tarball);
+  checkRuntimes(`Node ${process.version}`, current);
+  checkLoaders(current);
+  for (const version of COMPILERS) checkCompiler(`TypeScript ${version}`, current, version);
+
+  const lowest = createLowestProject(tarball);
+  checkRuntimes('lowest peers', lowest);
+  checkCompiler('lowest peers', lowest, manifest.devDependencies.typescript);
+
+  const others = NODE_RELEASES.filter((release) => !process.version.startsWith(`v${release}.`));
+  for (const release of others) checkNodeRelease(current, release);
+} catch (error) {
+  if (!(error instanceof CheckFailed)) throw error;
+  console.error(error.message);
+  process.exitCode = 1;
 } finally {
-  if (process.env.KEEP) console.log(dir);
-  else rmSync(dir, { recursive: true, force: true });
+  if (process.env.KEEP) console.log(`kept: ${scratch}`);
+  else rmSync(scratch, { recursive: true, force: true });
 }
