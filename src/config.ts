@@ -1,0 +1,221 @@
+import { inspect } from 'node:util';
+import { AuthError } from './errors';
+
+/** Where the Qelos instance is and what may be used to sign in. Secrets are strings as the server takes them. */
+export interface AuthConfig {
+  /** Base URL of the instance, such as `https://my.qelos.example`; without a trailing slash once loaded. */
+  readonly url: string;
+  /** API token (`ql_…`). Wins over a user name. */
+  readonly apiToken?: string;
+  /** Path of a file that holds the API token, such as a mounted secret; read when it is needed, again when it is refused. */
+  readonly apiTokenFile?: string;
+  readonly username?: string;
+  readonly password?: string;
+  /** Identifier (`_id`) of the workspace that the credential must be bound to. */
+  readonly workspace?: string;
+  /** Name of the strategy to use, instead of the first that has all it needs. */
+  readonly strategy?: string;
+  /** Accept an `http:` URL of a host that is not this machine. Credentials then travel readable. Default: false. */
+  readonly allowInsecureUrl?: boolean;
+  /**
+   * Milliseconds that obtaining a credential may take in all. Default: 20,000; below the 30 s after which a Qelos without
+   * its database answers a right password like a wrong one.
+   */
+  readonly timeoutMs?: number;
+}
+
+/** The environment variables read, by the setting they give. */
+const VARIABLES = {
+  url: 'QELOS_URL',
+  apiToken: 'QELOS_API_TOKEN',
+  apiTokenFile: 'QELOS_API_TOKEN_FILE',
+  username: 'QELOS_USERNAME',
+  password: 'QELOS_PASSWORD',
+  workspace: 'QELOS_WORKSPACE',
+  strategy: 'QELOS_AUTH_STRATEGY',
+} as const;
+
+const DEFAULT_TIMEOUT_MS = 20_000;
+
+/** Longer than any secret of Qelos, shorter than the 16 KiB that Node accepts as headers of one message. */
+const MAX_SECRET_LENGTH = 4096;
+
+/** A checked configuration. Its secrets are out of reach of `inspect`, `JSON.stringify` and structured loggers. */
+class LoadedAuthConfig implements AuthConfig {
+  readonly url: string;
+  declare readonly apiTokenFile?: string;
+  declare readonly username?: string;
+  declare readonly workspace?: string;
+  declare readonly strategy?: string;
+  readonly allowInsecureUrl: boolean;
+  readonly timeoutMs: number;
+  readonly #apiToken: string | undefined;
+  readonly #password: string | undefined;
+
+  constructor(settings: AuthConfig) {
+    const { apiToken, password, url, allowInsecureUrl = false, timeoutMs = DEFAULT_TIMEOUT_MS, ...others } = settings;
+    this.#apiToken = apiToken;
+    this.#password = password;
+    this.url = url;
+    this.allowInsecureUrl = allowInsecureUrl;
+    this.timeoutMs = timeoutMs;
+    Object.assign(this, others);
+  }
+
+  get apiToken(): string | undefined {
+    return this.#apiToken;
+  }
+
+  get password(): string | undefined {
+    return this.#password;
+  }
+
+  [inspect.custom](): object {
+    const shown = this.#apiToken === undefined && this.#password === undefined ? {} : { secrets: '[hidden]' };
+    return { ...this, ...shown };
+  }
+}
+
+/**
+ * Reads and checks the configuration: environment first, then `overrides`, which win. Pure: no I/O, no global state.
+ * Surrounding blanks, line ends and byte-order marks are trimmed; what cannot be a secret is refused.
+ *
+ * @param env - such as `process.env`
+ * @param overrides - settings by name; `undefined` counts as not given
+ * @throws AuthError `ERR_AUTH_CONFIG` that names every setting at fault and shows no value, or `ERR_AUTH_INSECURE_URL`
+ *   if the only fault is that credentials would travel unencrypted
+ */
+export function loadAuthConfig(
+  env: Readonly<Record<string, string | undefined>> = process.env,
+  overrides: Partial<AuthConfig> = {},
+): AuthConfig {
+  const faults: string[] = [];
+  const given = readSettings(env, overrides, faults);
+  const url = checkUrl(given.url, given.allowInsecureUrl === true, faults);
+  const insecure = url === 'insecure';
+  checkCredentials(given, faults);
+  const { timeoutMs } = overrides;
+  if (timeoutMs !== undefined && !(Number.isFinite(timeoutMs) && timeoutMs > 0)) {
+    faults.push('timeoutMs must be a positive number of milliseconds');
+  }
+  if (faults.length > 0) throw configurationError(faults, insecure && faults.length === 1);
+  return new LoadedAuthConfig({ ...given, url: url as string });
+}
+
+/** Names a setting as its user knows it. */
+function label(setting: keyof typeof VARIABLES, overrides: Partial<AuthConfig>): string {
+  return overrides[setting] === undefined ? VARIABLES[setting] : `${VARIABLES[setting]} (option config.${setting})`;
+}
+
+function readSettings(
+  env: Readonly<Record<string, string | undefined>>,
+  overrides: Partial<AuthConfig>,
+  faults: string[],
+): Partial<AuthConfig> {
+  const settings: { -readonly [K in keyof AuthConfig]?: AuthConfig[K] } = {};
+  for (const setting of Object.keys(VARIABLES) as (keyof typeof VARIABLES)[]) {
+    const raw = overrides[setting] ?? env[VARIABLES[setting]];
+    if (raw === undefined) continue;
+    const name = label(setting, overrides);
+    if (typeof raw !== 'string') {
+      faults.push(`${name} must be a string, and is of type ${typeof raw}`);
+      continue;
+    }
+    const value = raw.trim(); // removes a byte-order mark too
+    const fault = setting === 'url' ? undefined : faultOf(value, setting === 'apiToken');
+    if (fault === undefined) settings[setting] = value;
+    else faults.push(`${name} ${fault}`);
+  }
+  if (overrides.url === undefined) readUrlAlias(env, settings, faults);
+  if (settings.apiToken !== undefined && settings.apiTokenFile !== undefined) {
+    faults.push(`${VARIABLES.apiToken} and ${VARIABLES.apiTokenFile} are both set: keep one of them`);
+  }
+  if (overrides.allowInsecureUrl !== undefined) settings.allowInsecureUrl = overrides.allowInsecureUrl;
+  if (overrides.timeoutMs !== undefined) settings.timeoutMs = overrides.timeoutMs;
+  return settings;
+}
+
+/** Qelos' own tools read `QELOS_APP_URL`; a plugin that has it set already need not repeat it. */
+function readUrlAlias(
+  env: Readonly<Record<string, string | undefined>>,
+  settings: { url?: string },
+  faults: string[],
+): void {
+  const alias = env['QELOS_APP_URL']?.trim();
+  if (!alias) return;
+  const withoutSlash = (url: string) => url.replace(/\/+$/, '');
+  if (!settings.url) settings.url = alias;
+  else if (withoutSlash(settings.url) !== withoutSlash(alias)) {
+    faults.push('QELOS_URL and QELOS_APP_URL are both set and differ: keep one of them');
+  }
+}
+
+/** Says why a setting cannot be what it should be, without showing it; undefined if it can. */
+export function faultOf(value: string, isToken: boolean): string | undefined {
+  if (value === '') return 'is set but empty: give it a value or remove it';
+  if (value === 'undefined' || value === 'null') return `is the word "${value}": the program that sets it had no value`;
+  if (/^\$\{[^}]*\}$/.test(value)) return 'holds an unexpanded placeholder, such as ${NAME}';
+  if (value.length > MAX_SECRET_LENGTH) return `is longer than ${MAX_SECRET_LENGTH} characters`;
+  if (hasControlCharacter(value)) return 'holds a line end or another control character inside';
+  if (!isToken) return undefined;
+  if (/^(["'`]).*\1$/.test(value)) return 'is in quotes: remove them';
+  if (!/^[\x21-\x7e]+$/.test(value)) return 'holds a blank, an invisible or a non-ASCII character, which no API token does';
+  return undefined;
+}
+
+function hasControlCharacter(value: string): boolean {
+  for (let i = 0; i < value.length; i++) {
+    const code = value.charCodeAt(i);
+    if (code < 0x20 || code === 0x7f) return true;
+  }
+  return false;
+}
+
+/** The URL without trailing slash; or, with a fault added, undefined or 'insecure'. */
+function checkUrl(value: string | undefined, allowInsecure: boolean, faults: string[]): string | undefined {
+  const fault = (text: string) => void faults.push(`QELOS_URL ${text}`);
+  if (value === undefined || value === '') return fault('is missing'), undefined;
+  let url: URL;
+  try {
+    url = new URL(value);
+  } catch {
+    return fault('is no URL: it must be absolute, such as https://my.qelos.example'), undefined;
+  }
+  if (url.protocol !== 'https:' && url.protocol !== 'http:') return fault('must begin with https://'), undefined;
+  if (url.username !== '' || url.password !== '') return fault('holds a user name or password: set them apart'), undefined;
+  if (url.search !== '' || url.hash !== '') return fault('holds a query or a fragment: end it before "?" or "#"'), undefined;
+  if (url.protocol === 'http:' && !isLoopback(url.hostname) && !allowInsecure) {
+    return fault('begins with http:// and its host is not this machine: credentials would travel readable'), 'insecure';
+  }
+  return url.href.replace(/\/+$/, '');
+}
+
+/** Whether a host, as `URL.hostname` gives it, is this machine by its name alone (RFC 6890; `localhost`). */
+export function isLoopback(hostname: string): boolean {
+  return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname);
+}
+
+/** Half a pair is a mistake, unless something else is there to sign in with. */
+function checkCredentials(given: Partial<AuthConfig>, faults: string[]): void {
+  const isPinnedElsewhere = given.strategy !== undefined && given.strategy !== 'oauth-refresh';
+  if (given.apiToken !== undefined || given.apiTokenFile !== undefined || isPinnedElsewhere) return;
+  const named = (setting: 'username' | 'password') => faults.some((text) => text.startsWith(VARIABLES[setting]));
+  if (given.username !== undefined && given.password === undefined && !named('password')) {
+    faults.push('QELOS_USERNAME is set without QELOS_PASSWORD');
+  }
+  if (given.password !== undefined && given.username === undefined && !named('username')) {
+    faults.push('QELOS_PASSWORD is set without QELOS_USERNAME');
+  }
+}
+
+function configurationError(faults: string[], insecureOnly: boolean): AuthError {
+  const [only] = faults;
+  const text = faults.length === 1 ? `${only}.` : `${faults.length} settings are wrong:\n- ${faults.join('\n- ')}`;
+  return insecureOnly
+    ? new AuthError('ERR_AUTH_INSECURE_URL', text, {
+        hint: 'Use https://. On a network where readable credentials are acceptable, pass the option config.allowInsecureUrl: true.',
+      })
+    : new AuthError('ERR_AUTH_CONFIG', text, {
+        hint: 'Set QELOS_URL, and either QELOS_API_TOKEN or QELOS_USERNAME with QELOS_PASSWORD, then start again.',
+      });
+}

@@ -1,0 +1,210 @@
+import { inspect } from 'node:util';
+import { AuthError } from '../errors';
+
+/** When a credential ends. Without it, a JSON Web Token's own claims say so; else nobody knows until it is refused. */
+export interface CredentialOptions {
+  expiresAt?: Date | undefined;
+}
+
+/** What a credential is made of. Leaves this file only as text for a credential store. */
+interface Secrets {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly refreshToken: string | undefined;
+}
+
+/** Access to the private parts, for the functions of this file alone. */
+let secretsOf: (credential: Credential) => Secrets;
+let lifeOf: (credential: Credential) => number | undefined;
+let restore: (secrets: Secrets, times: { expiresAt: Date | undefined; obtainedAt: Date }) => Credential;
+
+/**
+ * Something that authenticates requests: headers and, for sessions, the refresh token behind them. Opaque: its secrets are
+ * in private fields, so that `inspect`, `JSON.stringify`, `String` and structured loggers show none of them.
+ */
+export class Credential {
+  readonly #headers: Readonly<Record<string, string>>;
+  readonly #refreshToken: string | undefined;
+  readonly #expiresAt: Date | undefined;
+  readonly #obtainedAt: Date;
+  readonly #lifeMs: number | undefined;
+
+  static {
+    secretsOf = (credential) => ({ headers: credential.#headers, refreshToken: credential.#refreshToken });
+    lifeOf = (credential) => credential.#lifeMs;
+    restore = (secrets, times) => {
+      const lifeMs = times.expiresAt && Math.max(0, times.expiresAt.getTime() - Date.now());
+      return new Credential(secrets, { ...times, lifeMs });
+    };
+  }
+
+  private constructor(
+    secrets: Secrets,
+    times: { expiresAt?: Date | undefined; obtainedAt?: Date; lifeMs?: number | undefined },
+  ) {
+    this.#headers = secrets.headers;
+    this.#refreshToken = secrets.refreshToken;
+    this.#expiresAt = times.expiresAt;
+    this.#obtainedAt = times.obtainedAt ?? new Date();
+    this.#lifeMs = times.lifeMs;
+  }
+
+  /**
+   * An API key, sent as `x-api-key`.
+   *
+   * @throws AuthError `ERR_AUTH_BAD_RESPONSE` if the key cannot be a header's value
+   */
+  static apiKey(key: string, options: CredentialOptions = {}): Credential {
+    return Credential.headers({ 'x-api-key': key }, options);
+  }
+
+  /**
+   * An access token, sent as `Authorization: Bearer`. Without `expiresAt`, its life is read from a JSON Web Token's claims:
+   * `exp − iat` less a second, as both are whole seconds, cut off (RFC 7519 says NumericDate; Qelos cuts).
+   *
+   * @throws AuthError `ERR_AUTH_BAD_RESPONSE` if a token is no string or cannot be a header's value
+   */
+  static bearer(accessToken: string, options: CredentialOptions & { refreshToken?: string | undefined } = {}): Credential {
+    assertHeaderValue(accessToken, 'access token');
+    const { refreshToken } = options;
+    if (refreshToken !== undefined) assertHeaderValue(refreshToken, 'refresh token');
+    const times = options.expiresAt ? endingAt(options.expiresAt) : lifeFromClaims(accessToken);
+    return new Credential({ headers: { authorization: `Bearer ${accessToken}` }, refreshToken }, times);
+  }
+
+  /**
+   * Any headers. Names are case-insensitive.
+   *
+   * @throws AuthError `ERR_AUTH_BAD_RESPONSE` if a name or value cannot be a header's
+   */
+  static headers(record: Readonly<Record<string, string>>, options: CredentialOptions = {}): Credential {
+    const headers: Record<string, string> = {};
+    for (const [name, value] of Object.entries(record)) {
+      if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name)) throw unusable('holds a header name that HTTP does not allow');
+      assertHeaderValue(value, `value of the header ${name.toLowerCase()}`);
+      headers[name.toLowerCase()] = value;
+    }
+    if (Object.keys(headers).length === 0) throw unusable('holds no header');
+    return new Credential({ headers, refreshToken: undefined }, options.expiresAt ? endingAt(options.expiresAt) : {});
+  }
+
+  /** The headers it sets, in lower case. */
+  get headerNames(): readonly string[] {
+    return Object.keys(this.#headers);
+  }
+
+  /** When it ends by the server's own clock, if that is known. */
+  get expiresAt(): Date | undefined {
+    return this.#expiresAt;
+  }
+
+  /** When it was obtained, by this machine's clock. */
+  get obtainedAt(): Date {
+    return this.#obtainedAt;
+  }
+
+  /** The refresh token behind a session. A secret. */
+  get refreshToken(): string | undefined {
+    return this.#refreshToken;
+  }
+
+  /** Sets its headers on a request; for strategies whose `authorize` adds to what the credential does by default. */
+  applyTo(headers: { set(name: string, value: string): void }): void {
+    for (const name in this.#headers) headers.set(name, this.#headers[name] as string);
+  }
+
+  toJSON(): object {
+    return { headerNames: this.headerNames, obtainedAt: this.#obtainedAt, expiresAt: this.#expiresAt };
+  }
+
+  [inspect.custom](): string {
+    return `Credential ${inspect(this.toJSON())}`;
+  }
+}
+
+/** Its headers, for the one place that puts them on requests. */
+export function headersOf(credential: Credential): Readonly<Record<string, string>> {
+  return secretsOf(credential).headers;
+}
+
+/**
+ * How long it is good for from the moment its request was sent, in milliseconds, at the least. 0: it may end at any moment;
+ * undefined: nobody knows.
+ */
+export function lifetimeOf(credential: Credential): number | undefined {
+  return lifeOf(credential);
+}
+
+/** A text without the credential's secrets in it. */
+export function redact(text: string, credential: Credential): string {
+  const { headers, refreshToken } = secretsOf(credential);
+  let result = text;
+  for (const value of [...Object.values(headers), refreshToken ?? '']) {
+    const secret = value.replace(/^Bearer /, '');
+    if (secret !== '') result = result.replaceAll(secret, '[hidden]');
+  }
+  return result;
+}
+
+/** Whether two credentials put the same on a request. */
+export function isSameCredential(a: Credential, b: Credential): boolean {
+  return JSON.stringify(headersOf(a)) === JSON.stringify(headersOf(b));
+}
+
+/** A credential as text for a store. A secret. */
+export function serializeCredential(credential: Credential): string {
+  const { expiresAt, obtainedAt } = credential;
+  return JSON.stringify({ version: 1, ...secretsOf(credential), expiresAt, obtainedAt });
+}
+
+/** A credential from a store's text; undefined if it is not one that this version wrote. */
+export function parseCredential(text: string): Credential | undefined {
+  try {
+    const { version, headers, refreshToken, expiresAt, obtainedAt } = JSON.parse(text);
+    if (version !== 1) return undefined;
+    const checked = secretsOf(Credential.headers(headers)).headers;
+    if (refreshToken !== undefined) assertHeaderValue(refreshToken, 'refresh token');
+    return restore(
+      { headers: checked, refreshToken },
+      { expiresAt: validDate(expiresAt), obtainedAt: validDate(obtainedAt) ?? new Date() },
+    );
+  } catch {
+    return undefined;
+  }
+}
+
+function validDate(value: string | number | Date | undefined): Date | undefined {
+  const date = new Date(value ?? Number.NaN);
+  return Number.isNaN(date.getTime()) ? undefined : date;
+}
+
+function endingAt(expiresAt: Date): { expiresAt: Date | undefined; lifeMs?: number } {
+  const date = validDate(expiresAt);
+  return date ? { expiresAt: date, lifeMs: Math.max(0, date.getTime() - Date.now()) } : { expiresAt: undefined };
+}
+
+/** The claims are read without checking the signature: they only say when to refresh, and only the server can check it. */
+function lifeFromClaims(token: string): { expiresAt?: Date | undefined; lifeMs?: number | undefined } {
+  const claims = token.split('.')[1];
+  if (claims === undefined) return {};
+  let iat: unknown;
+  let exp: unknown;
+  try {
+    ({ iat, exp } = JSON.parse(Buffer.from(claims, 'base64url').toString()));
+  } catch {
+    return {};
+  }
+  if (typeof exp !== 'number' || typeof iat !== 'number' || !(exp > iat)) return {};
+  return { expiresAt: validDate(exp * 1000), lifeMs: Math.max(0, (exp - iat - 1) * 1000) };
+}
+
+function assertHeaderValue(value: unknown, what: string): asserts value is string {
+  if (typeof value !== 'string') throw unusable(`holds no ${what}`);
+  if (value === '' || !/^[\x20-\x7e\x80-\xff]+$/.test(value)) throw unusable(`holds a ${what} that cannot be sent in a header`);
+}
+
+function unusable(what: string): AuthError {
+  return new AuthError('ERR_AUTH_BAD_RESPONSE', `The credential ${what}.`, {
+    hint: 'Check that QELOS_URL is a Qelos instance and not a proxy or a web page in front of it; with a strategy of your own, check what it makes the credential from.',
+    retryable: true,
+  });
+}

@@ -1,0 +1,53 @@
+import { channel } from 'node:diagnostics_channel';
+import { debuglog } from 'node:util';
+import type { AuthErrorCode } from './errors';
+
+/** What happens inside, by event name. No event ever holds a secret. */
+export interface AuthEvents {
+  /** A strategy was chosen from configuration; `skipped` says why the ones before it were not. Once, at start. */
+  strategySelected: {
+    strategy: string;
+    skipped: readonly { name: string; missing: readonly string[] }[];
+  };
+  /** A credential was obtained by signing in. */
+  signedIn: { strategy: string; expiresAt?: Date };
+  /** A credential was renewed by refreshing, or taken over from another process through the store (`adopted`). */
+  refreshed: { strategy: string; expiresAt?: Date; adopted: boolean };
+  /** The current credential could not be renewed. `retryAfterMs`: milliseconds until the next try. */
+  refreshFailed: { strategy: string; code: AuthErrorCode; status?: number; retryAfterMs?: number };
+  /** A request was refused and sent once more with another credential. `path` is without query. */
+  requestRetried: { method: string; path: string; status: number };
+  /** The credential store failed; the process goes on without it. */
+  storeFailed: { operation: 'lock' | 'load' | 'save' | 'unlock'; reason: string };
+}
+
+const diagnostics = channel('qelos-auth');
+const debug = debuglog('qelos-auth');
+
+/**
+ * Tells listeners, `node:diagnostics_channel` (channel `qelos-auth`, messages `{ event, …detail }`) and
+ * `NODE_DEBUG=qelos-auth` what happens. A listener that throws harms nobody.
+ */
+export class EventHub {
+  readonly #listeners = new Map<keyof AuthEvents, Set<(detail: never) => void>>();
+
+  /** Adds a listener. Returns the function that removes it. */
+  on<E extends keyof AuthEvents>(event: E, listener: (detail: AuthEvents[E]) => void): () => void {
+    let listeners = this.#listeners.get(event);
+    if (!listeners) this.#listeners.set(event, (listeners = new Set()));
+    listeners.add(listener);
+    return () => void listeners.delete(listener);
+  }
+
+  emit<E extends keyof AuthEvents>(event: E, detail: AuthEvents[E]): void {
+    debug('%s %j', event, detail);
+    if (diagnostics.hasSubscribers) diagnostics.publish({ event, ...detail });
+    for (const listener of (this.#listeners.get(event) ?? []) as Set<(detail: AuthEvents[E]) => void>) {
+      try {
+        listener(detail);
+      } catch (error) {
+        debug('a listener of %s threw: %s', event, error instanceof Error ? error.name : typeof error);
+      }
+    }
+  }
+}
