@@ -6,22 +6,22 @@ export interface AuthConfig {
   /** Base URL of the instance, such as `https://my.qelos.example`; without a trailing slash once loaded. */
   readonly url: string;
   /** API token (`ql_…`). Wins over a user name. */
-  readonly apiToken?: string;
+  readonly apiToken?: string | undefined;
   /** Path of a file that holds the API token, such as a mounted secret; read when it is needed, again when it is refused. */
-  readonly apiTokenFile?: string;
-  readonly username?: string;
-  readonly password?: string;
+  readonly apiTokenFile?: string | undefined;
+  readonly username?: string | undefined;
+  readonly password?: string | undefined;
   /** Identifier (`_id`) of the workspace that the credential must be bound to. */
-  readonly workspace?: string;
+  readonly workspace?: string | undefined;
   /** Name of the strategy to use, instead of the first that has all it needs. */
-  readonly strategy?: string;
+  readonly strategy?: string | undefined;
   /** Accept an `http:` URL of a host that is not this machine. Credentials then travel readable. Default: false. */
-  readonly allowInsecureUrl?: boolean;
+  readonly allowInsecureUrl?: boolean | undefined;
   /**
    * Milliseconds that obtaining a credential may take in all. Default: 20,000; below the 30 s after which a Qelos without
    * its database answers a right password like a wrong one.
    */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
 }
 
 /** The environment variables read, by the setting they give. */
@@ -43,10 +43,10 @@ const MAX_SECRET_LENGTH = 4096;
 /** A checked configuration. Its secrets are out of reach of `inspect`, `JSON.stringify` and structured loggers. */
 class LoadedAuthConfig implements AuthConfig {
   readonly url: string;
-  declare readonly apiTokenFile?: string;
-  declare readonly username?: string;
-  declare readonly workspace?: string;
-  declare readonly strategy?: string;
+  declare readonly apiTokenFile?: string | undefined;
+  declare readonly username?: string | undefined;
+  declare readonly workspace?: string | undefined;
+  declare readonly strategy?: string | undefined;
   readonly allowInsecureUrl: boolean;
   readonly timeoutMs: number;
   readonly #apiToken: string | undefined;
@@ -159,7 +159,8 @@ export function faultOf(value: string, isToken: boolean): string | undefined {
   if (hasControlCharacter(value)) return 'holds a line end or another control character inside';
   if (!isToken) return undefined;
   if (/^(["'`]).*\1$/.test(value)) return 'is in quotes: remove them';
-  if (!/^[\x21-\x7e]+$/.test(value)) return 'holds a blank, an invisible or a non-ASCII character, which no API token does';
+  if (!/^[\x21-\x7e]+$/.test(value))
+    return 'holds a blank, an invisible or a non-ASCII character, which no API token does';
   return undefined;
 }
 
@@ -174,18 +175,22 @@ function hasControlCharacter(value: string): boolean {
 /** The URL without trailing slash; or, with a fault added, undefined or 'insecure'. */
 function checkUrl(value: string | undefined, allowInsecure: boolean, faults: string[]): string | undefined {
   const fault = (text: string) => void faults.push(`QELOS_URL ${text}`);
-  if (value === undefined || value === '') return fault('is missing'), undefined;
+  if (value === undefined || value === '') return (fault('is missing'), undefined);
   let url: URL;
   try {
     url = new URL(value);
   } catch {
-    return fault('is no URL: it must be absolute, such as https://my.qelos.example'), undefined;
+    return (fault('is no URL: it must be absolute, such as https://my.qelos.example'), undefined);
   }
-  if (url.protocol !== 'https:' && url.protocol !== 'http:') return fault('must begin with https://'), undefined;
-  if (url.username !== '' || url.password !== '') return fault('holds a user name or password: set them apart'), undefined;
-  if (url.search !== '' || url.hash !== '') return fault('holds a query or a fragment: end it before "?" or "#"'), undefined;
+  if (url.protocol !== 'https:' && url.protocol !== 'http:') return (fault('must begin with https://'), undefined);
+  if (url.username !== '' || url.password !== '')
+    return (fault('holds a user name or password: set them apart'), undefined);
+  if (url.search !== '' || url.hash !== '')
+    return (fault('holds a query or a fragment: end it before "?" or "#"'), undefined);
   if (url.protocol === 'http:' && !isLoopback(url.hostname) && !allowInsecure) {
-    return fault('begins with http:// and its host is not this machine: credentials would travel readable'), 'insecure';
+    return (
+      fault('begins with http:// and its host is not this machine: credentials would travel readable'), 'insecure'
+    );
   }
   return url.href.replace(/\/+$/, '');
 }

@@ -2,4 +2,4 @@
 // needs tsyringe takes it from here, so that a plugin that never imports the polyfill works all the same.
 import 'reflect-metadata';
 
-export { container, type DependencyContainer, inject, injectable, injectAll } from 'tsyringe';
+export { container, type DependencyContainer, type InjectionToken, inject, injectable } from 'tsyringe';

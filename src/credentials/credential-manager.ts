@@ -358,9 +358,10 @@ export class CredentialManager {
   #pause(times: number, signal: AbortSignal): Promise<void> {
     const ms = doubled(CONFLICT_PAUSE, times) * (0.2 + 0.8 * this.#clock.random());
     let cancel = () => {};
-    return untilAborted(signal, () => new Promise<void>((resolve) => (cancel = this.#clock.schedule(ms, resolve)))).finally(
-      () => cancel(),
-    );
+    return untilAborted(
+      signal,
+      () => new Promise<void>((resolve) => (cancel = this.#clock.schedule(ms, resolve))),
+    ).finally(() => cancel());
   }
 }
 

@@ -63,7 +63,10 @@ export class Credential {
    *
    * @throws AuthError `ERR_AUTH_BAD_RESPONSE` if a token is no string or cannot be a header's value
    */
-  static bearer(accessToken: string, options: CredentialOptions & { refreshToken?: string | undefined } = {}): Credential {
+  static bearer(
+    accessToken: string,
+    options: CredentialOptions & { refreshToken?: string | undefined } = {},
+  ): Credential {
     assertHeaderValue(accessToken, 'access token');
     const { refreshToken } = options;
     if (refreshToken !== undefined) assertHeaderValue(refreshToken, 'refresh token');
@@ -199,7 +202,8 @@ function lifeFromClaims(token: string): { expiresAt?: Date | undefined; lifeMs?:
 
 function assertHeaderValue(value: unknown, what: string): asserts value is string {
   if (typeof value !== 'string') throw unusable(`holds no ${what}`);
-  if (value === '' || !/^[\x20-\x7e\x80-\xff]+$/.test(value)) throw unusable(`holds a ${what} that cannot be sent in a header`);
+  if (value === '' || !/^[\x20-\x7e\x80-\xff]+$/.test(value))
+    throw unusable(`holds a ${what} that cannot be sent in a header`);
 }
 
 function unusable(what: string): AuthError {

@@ -1,5 +1,5 @@
 import { isAxiosError } from 'axios';
-import { AuthError, isAuthError, messageOf } from '../errors';
+import { AuthError, isAuthError } from '../errors';
 
 /** What was being done when an error came up. */
 export type Operation = 'sign-in' | 'refresh';
@@ -7,7 +7,6 @@ export type Operation = 'sign-in' | 'refresh';
 /** An answer to a sign-in or refresh that is not a success. */
 export interface FailedAnswer {
   status: number;
-  data: unknown;
   /** The value of its `Retry-After` header, if it has one. */
   retryAfter?: string | undefined;
 }
@@ -28,7 +27,7 @@ export function retryAfterMs(header: string | undefined, wallClock = Date.now())
 
 /** Says what an answer that is not a success means for a sign-in or refresh. */
 export function errorFromAnswer(operation: Operation, answer: FailedAnswer): AuthError {
-  const { status, data } = answer;
+  const { status } = answer;
   const seen = `The ${operation} was answered with HTTP status ${status}`;
   if (status === 429 || status === 408 || status >= 500) {
     return new AuthError('ERR_AUTH_UNAVAILABLE', `${seen}.`, {
@@ -39,8 +38,7 @@ export function errorFromAnswer(operation: Operation, answer: FailedAnswer): Aut
     });
   }
   if (status === 401 || status === 403) {
-    const text = messageOf(data);
-    return new AuthError('ERR_AUTH_REFUSED', text === undefined ? `${seen}.` : `${seen} ("${text}").`, {
+    return new AuthError('ERR_AUTH_REFUSED', `${seen}.`, {
       hint: 'Check the credentials that are configured and the user behind them.',
       status,
     });
@@ -75,12 +73,15 @@ export function toAuthError(error: unknown, operation: Operation, strategy: stri
     const retryAfter = response.headers['retry-after'];
     return errorFromAnswer(operation, {
       status: response.status,
-      data: response.data,
       retryAfter: typeof retryAfter === 'string' ? retryAfter : undefined,
     });
   }
   const thrown = error instanceof Error ? error.constructor.name : `a value of type ${typeof error}`;
-  return new AuthError('ERR_AUTH_BAD_RESPONSE', `The strategy "${strategy}" failed at ${operation}: it threw ${thrown}.`, {
-    hint: 'This is a fault in the strategy. Have it throw an AuthError that says what is wrong; the text of other errors is not shown, as it could hold a secret.',
-  });
+  return new AuthError(
+    'ERR_AUTH_BAD_RESPONSE',
+    `The strategy "${strategy}" failed at ${operation}: it threw ${thrown}.`,
+    {
+      hint: 'This is a fault in the strategy. Have it throw an AuthError that says what is wrong; the text of other errors is not shown, as it could hold a secret.',
+    },
+  );
 }

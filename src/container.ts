@@ -1,0 +1,123 @@
+import type { CreateAxiosDefaults } from 'axios';
+import { type AuthConfig, loadAuthConfig } from './config';
+import type { CredentialStore } from './credentials/credential-store';
+import { type DependencyContainer, type InjectionToken, container as rootContainer } from './di';
+import { QelosAuth } from './qelos-auth';
+import { ApiTokenStrategy } from './strategies/api-token-strategy';
+import type { AuthStrategy } from './strategies/auth-strategy';
+import { OAuthRefreshStrategy } from './strategies/oauth-refresh-strategy';
+import { StrategyResolver } from './strategies/strategy-resolver';
+import { AUTH_CONFIG, AUTH_STRATEGY, CREDENTIAL_STORE, QELOS_HTTP, QELOS_SDK } from './tokens';
+
+/** A strategy of one's own: an instance, or a class that the container makes. */
+export type StrategyOption = AuthStrategy | (new (...args: never[]) => AuthStrategy);
+
+export interface QelosAuthOptions {
+  /** Where settings are read from. Default: `process.env`, when the first of them is needed. */
+  env?: Readonly<Record<string, string | undefined>>;
+  /** Settings that win over `env`. */
+  config?: Partial<AuthConfig>;
+  /** Strategies to try before the built-in ones, in this order. */
+  strategies?: readonly StrategyOption[];
+  /** Where to share credentials with other processes. Default: nowhere. */
+  store?: CredentialStore;
+  /** Defaults of the axios instance: time-out, agents, headers, an adapter. `baseURL` is always the instance's URL. */
+  axios?: CreateAxiosDefaults;
+}
+
+/** What makes a container differ from its parent. */
+const INPUTS = [AUTH_CONFIG, AUTH_STRATEGY, CREDENTIAL_STORE] as InjectionToken[];
+
+const BUILT_IN = [ApiTokenStrategy, OAuthRefreshStrategy];
+
+/** Lets `container.dispose()` close what the container made; it disposes of instances of classes only. */
+class Lifetime {
+  auth: QelosAuth | undefined;
+
+  dispose(): Promise<void> | undefined {
+    return this.auth?.close();
+  }
+}
+
+/**
+ * Registers everything in a tsyringe container: `QELOS_HTTP`, `QELOS_SDK`, `QelosAuth`, `AUTH_CONFIG`, and both built-in
+ * strategies under `AUTH_STRATEGY`. Nothing is read or checked until something of it is resolved.
+ *
+ * A child container shares its parent's instance, unless it has an `AUTH_CONFIG`, `AUTH_STRATEGY` or `CREDENTIAL_STORE` of
+ * its own: then it gets an instance of its own, and so do its children. `container.dispose()` closes what it made.
+ *
+ * @throws nothing; resolving throws AuthError if the configuration is wrong. (tsyringe keeps only the message of an error
+ *   that comes up inside a constructor's injection: resolve `QelosAuth` first.)
+ */
+export function registerQelosAuth(container: DependencyContainer, options: QelosAuthOptions = {}): void {
+  const { env, config, strategies = [], store, axios } = options;
+  if (config || env || !container.isRegistered(AUTH_CONFIG)) {
+    const load = once(() => loadAuthConfig(env, config));
+    container.register(AUTH_CONFIG, { useFactory: load });
+  }
+  for (const strategy of strategies) {
+    if (typeof strategy === 'function') container.register(AUTH_STRATEGY, { useClass: strategy as never });
+    else container.register(AUTH_STRATEGY, { useValue: strategy });
+  }
+  for (const builtIn of BUILT_IN) container.register(AUTH_STRATEGY, { useClass: builtIn });
+  if (store) container.register(CREDENTIAL_STORE, { useValue: store });
+
+  const made = new WeakMap<DependencyContainer, QelosAuth>();
+  const authOf = (asked: DependencyContainer): QelosAuth => {
+    const owner = ownerOf(asked, container);
+    let auth = made.get(owner);
+    if (!auth) {
+      auth = makeAuth(owner, axios);
+      made.set(owner, auth);
+      owner.resolve(Lifetime).auth = auth;
+    }
+    return auth;
+  };
+  container.register(QelosAuth, { useFactory: authOf });
+  container.register(QELOS_HTTP, { useFactory: (asked) => authOf(asked).http });
+  container.register(QELOS_SDK, { useFactory: (asked) => authOf(asked).sdk });
+}
+
+/**
+ * The same without touching a container of yours; strategy classes may still inject what the global one holds.
+ *
+ * @throws AuthError `ERR_AUTH_CONFIG`, `ERR_AUTH_INSECURE_URL` or `ERR_AUTH_NO_STRATEGY`
+ */
+export function createQelosAuth(options: QelosAuthOptions = {}): QelosAuth {
+  const container = rootContainer.createChildContainer();
+  registerQelosAuth(container, { env: process.env, ...options });
+  return container.resolve(QelosAuth);
+}
+
+function makeAuth(container: DependencyContainer, axios: CreateAxiosDefaults | undefined): QelosAuth {
+  const config = checked(container.resolve(AUTH_CONFIG));
+  // A child that registers one strategy hides all those of its parent; the built-in ones are always there, and only once.
+  const custom = container
+    .resolveAll(AUTH_STRATEGY)
+    .filter(({ constructor }) => !BUILT_IN.includes(constructor as never));
+  const candidates = [...custom, ...BUILT_IN.map((BuiltIn) => new BuiltIn(config))];
+  const selection = new StrategyResolver(candidates).resolve(config.strategy);
+  const store = container.isRegistered(CREDENTIAL_STORE, true) ? container.resolve(CREDENTIAL_STORE) : undefined;
+  return new QelosAuth({ config, selection, store, axios });
+}
+
+/** A configuration that somebody registered as a plain object is checked like any other. */
+function checked(config: AuthConfig): AuthConfig {
+  return loadAuthConfig({}, config);
+}
+
+/** The nearest container, from the asked one up to the registering one, that has inputs of its own. */
+function ownerOf(asked: DependencyContainer, home: DependencyContainer): DependencyContainer {
+  // tsyringe keeps a container's parent to itself.
+  const parentOf = (container: DependencyContainer) =>
+    (container as unknown as { parent?: DependencyContainer }).parent;
+  for (let current: DependencyContainer | undefined = asked; current && current !== home; current = parentOf(current)) {
+    if (INPUTS.some((token) => (current as DependencyContainer).isRegistered(token))) return current;
+  }
+  return home;
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { value: T } | undefined;
+  return () => (made ??= { value: make() }).value;
+}

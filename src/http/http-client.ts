@@ -1,0 +1,98 @@
+import axios, {
+  type AxiosAdapter,
+  AxiosError,
+  type AxiosInstance,
+  type AxiosResponse,
+  type CreateAxiosDefaults,
+  type InternalAxiosRequestConfig,
+  isAxiosError,
+} from 'axios';
+import { AuthError } from '../errors';
+import type { Origin } from './origin';
+import { isRedirect, leavesOrigin, redirectTarget } from './redirect';
+
+/** More than any credential, less than what could hurt. */
+const MOST_BYTES = 1024 * 1024;
+
+/** How the instance is reached: what sign-ins take over from the options for the API's own axios instance. */
+export type Transport = Pick<
+  CreateAxiosDefaults,
+  'adapter' | 'httpAgent' | 'httpsAgent' | 'proxy' | 'lookup' | 'family'
+>;
+
+/**
+ * The axios instance that strategies obtain credentials with: bare, that is without a credential of ours. It sends to the
+ * instance's origin alone, follows no redirect (a 307 would carry the password along), takes at most 1 MiB, ends with its
+ * signal, and its errors and responses hold neither what was sent nor how.
+ */
+export function createBareClient(
+  url: string,
+  origin: Origin,
+  signal: AbortSignal,
+  transport: Transport,
+): AxiosInstance {
+  const { adapter: chosen = axios.defaults.adapter, ...connection } = transport;
+
+  const adapter: AxiosAdapter = async (config) => {
+    if (!origin.ownsRequest(config)) throw outsideOrigin(origin);
+    if (config.signal && config.signal !== signal)
+      config.signal = AbortSignal.any([config.signal as AbortSignal, signal]);
+    if (origin.isPlain) config.proxy = false; // a proxy would read the secret
+    let response: AxiosResponse;
+    try {
+      response = await axios.getAdapter(chosen, config)(config);
+    } catch (error) {
+      if (isAxiosError(error) && error.response && isRedirect(error.response))
+        throw notFollowed(error.response, url, origin);
+      throw withoutSent(error);
+    }
+    if (isRedirect(response)) throw notFollowed(response, url, origin);
+    return bare(response);
+  };
+
+  return axios.create({
+    ...connection,
+    adapter,
+    baseURL: url,
+    signal,
+    maxRedirects: 0,
+    maxContentLength: MOST_BYTES,
+    maxBodyLength: MOST_BYTES,
+  });
+}
+
+function outsideOrigin(origin: Origin): AuthError {
+  return new AuthError('ERR_AUTH_INSECURE_URL', `A strategy's request does not lead to ${origin.host}.`, {
+    hint: 'context.http is for the Qelos instance alone. For another server, let the strategy make a client of its own.',
+  });
+}
+
+function notFollowed(response: AxiosResponse, url: string, origin: Origin): AuthError {
+  const target = redirectTarget(url, response);
+  if (!origin.owns(target)) return leavesOrigin(target, origin, response.status);
+  return new AuthError(
+    'ERR_AUTH_REDIRECT',
+    `A sign-in or refresh was answered with a redirect (${response.status}), which is never followed.`,
+    {
+      hint: 'Set QELOS_URL to the address that answers by itself, with its scheme and host as the server wants them.',
+      status: response.status,
+    },
+  );
+}
+
+/** A response that knows what was answered, and nothing of what was sent. */
+function bare(response: AxiosResponse): AxiosResponse {
+  const { status, statusText, headers, data, config } = response;
+  // axios parses with these after the adapter is done
+  const { transformResponse, responseType, transitional, validateStatus } = config;
+  const kept = { transformResponse, responseType, transitional, validateStatus, headers: {} };
+  return { status, statusText, headers, data, config: kept as unknown as InternalAxiosRequestConfig };
+}
+
+function withoutSent(error: unknown): unknown {
+  if (!isAxiosError(error)) return error;
+  const response = error.response && bare(error.response);
+  const result = new AxiosError(error.message, error.code, undefined, undefined, response);
+  if (axios.isCancel(error)) Object.assign(result, { name: 'CanceledError', __CANCEL__: true });
+  return result;
+}

@@ -1,0 +1,57 @@
+import axios, { type AxiosRequestConfig } from 'axios';
+
+/** A URL is absolute for axios if it begins with a scheme and two slashes, or with two slashes. */
+const ABSOLUTE = /^([a-z][a-z\d+\-.]*:)?\/\//i;
+
+/** The one place that credentials may be sent to: scheme, host and port of the instance. */
+export class Origin {
+  /** Host and port, as in a `Host` header. */
+  readonly host: string;
+  /** Whether what is sent can be read on the way, so that it must not pass through a proxy. */
+  readonly isPlain: boolean;
+  readonly #origin: string;
+  /** The last base URL that was judged; nearly always the only one. */
+  #judged: { baseURL: string; isOurs: boolean } | undefined;
+
+  constructor(url: string) {
+    const { host, origin, protocol } = new URL(url);
+    this.host = host;
+    this.isPlain = protocol === 'http:';
+    this.#origin = origin;
+  }
+
+  /** Whether a URL leads here. One with a user name or password in it does not: it carries a credential of its own. */
+  owns(url: string): boolean {
+    try {
+      const { origin, username, password } = new URL(url);
+      return origin === this.#origin && username === '' && password === '';
+    } catch {
+      return false;
+    }
+  }
+
+  /** Whether the request that an adapter would make of this config leads here, and by no socket of somebody else. */
+  ownsRequest(config: AxiosRequestConfig): boolean {
+    if (config.socketPath) return false;
+    const { baseURL, url } = config;
+    // Whatever follows a base URL cannot leave its host, as axios puts a slash between them.
+    if (baseURL && (config.allowAbsoluteUrls === false || url === undefined || !ABSOLUTE.test(url))) {
+      return this.#ownsBase(baseURL);
+    }
+    return this.owns(resolveUrl(config));
+  }
+
+  #ownsBase(baseURL: string): boolean {
+    if (this.#judged?.baseURL !== baseURL) this.#judged = { baseURL, isOurs: this.owns(baseURL) };
+    return this.#judged.isOurs;
+  }
+}
+
+/** The URL that an adapter would send a config to, with its parameters; as far as axios can tell. */
+export function resolveUrl(config: AxiosRequestConfig): string {
+  try {
+    return axios.getUri(config);
+  } catch {
+    return ''; // the adapter fails on it too, and says why
+  }
+}

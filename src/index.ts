@@ -1,0 +1,21 @@
+export { type AuthConfig, loadAuthConfig } from './config';
+export { createQelosAuth, type QelosAuthOptions, registerQelosAuth, type StrategyOption } from './container';
+export { Credential, type CredentialOptions } from './credentials/credential';
+export type { CredentialStore } from './credentials/credential-store';
+export {
+  type ApiAuthCode,
+  type ApiRefusal,
+  AuthError,
+  type AuthErrorCode,
+  type AuthErrorDetails,
+  apiRefusal,
+  isAuthError,
+} from './errors';
+export type { AuthEvents } from './events';
+export { QelosAuth } from './qelos-auth';
+export type * from './sdk/qelos-sdk.types';
+export { ApiTokenStrategy } from './strategies/api-token-strategy';
+export type { ApiAnswer, AuthContext, AuthStrategy, OutgoingRequest } from './strategies/auth-strategy';
+export { OAuthRefreshStrategy } from './strategies/oauth-refresh-strategy';
+export { type Selection, StrategyResolver } from './strategies/strategy-resolver';
+export { AUTH_CONFIG, AUTH_STRATEGY, CREDENTIAL_STORE, QELOS_HTTP, QELOS_SDK } from './tokens';

@@ -1,0 +1,157 @@
+import { createHash } from 'node:crypto';
+import axios, { AxiosError, type AxiosInstance, type CreateAxiosDefaults } from 'axios';
+import type { AuthConfig } from './config';
+import { CredentialManager } from './credentials/credential-manager';
+import type { CredentialStore } from './credentials/credential-store';
+import { messageOf } from './errors';
+import { type AuthEvents, EventHub } from './events';
+import { AuthInterceptor } from './http/auth-interceptor';
+import { createFetch } from './http/fetch';
+import { createBareClient, type Transport } from './http/http-client';
+import { Origin } from './http/origin';
+import type { IUser, QelosAdministratorSDK } from './sdk/qelos-sdk.types';
+import { loadSdk, takeUser } from './sdk/sign-in-sdk';
+import type { Selection } from './strategies/strategy-resolver';
+
+/** The SDK's calls that carry credentials of their own, or need none. */
+const OWN_CREDENTIAL = new Set(['/api/signin', '/api/signup', '/api/token/refresh']);
+
+export interface QelosAuthParts {
+  config: AuthConfig;
+  selection: Selection;
+  store?: CredentialStore | undefined;
+  axios?: CreateAxiosDefaults | undefined;
+}
+
+/**
+ * One account on one Qelos instance: an axios instance, a `fetch` and an SDK that share a credential, which is obtained at
+ * the first request (or by `signIn()`) and kept fresh from then on.
+ */
+export class QelosAuth {
+  /** Authenticates every request to the instance, whose URL is its `baseURL`; sends others untouched. */
+  readonly http: AxiosInstance;
+  /** The same pipeline as a `fetch`. */
+  readonly fetch: typeof globalThis.fetch;
+  /** The strategy in use, and what the ones before it lacked. */
+  readonly strategy: { readonly name: string; readonly skipped: Selection['skipped'] };
+  readonly #manager: CredentialManager;
+  readonly #interceptor: AuthInterceptor;
+  readonly #events = new EventHub();
+  readonly #url: string;
+  #sdk: QelosAdministratorSDK | undefined;
+
+  /** Use `createQelosAuth` or `registerQelosAuth`, which choose the strategy and check the configuration. */
+  constructor({ config, selection, store, axios: defaults = {} }: QelosAuthParts) {
+    const { strategy, skipped } = selection;
+    const origin = new Origin(config.url);
+    const events = this.#events;
+    this.#url = config.url;
+    this.#manager = new CredentialManager({
+      strategy,
+      events,
+      context: (signal) => ({ signal, http: createBareClient(config.url, origin, signal, transportOf(defaults)) }),
+      timeoutMs: config.timeoutMs ?? 20_000,
+      store,
+      storeKey: storeKey(config, strategy.name),
+    });
+    this.#interceptor = new AuthInterceptor({ origin, strategy, manager: this.#manager, events });
+    this.http = axios.create({ ...defaults, baseURL: config.url });
+    this.#interceptor.attach(this.http);
+    this.fetch = createFetch(this.http);
+    this.strategy = { name: strategy.name, skipped };
+    if (config.allowInsecureUrl && origin.isPlain) warnOfInsecureUrl();
+    // Listeners are added once this constructor is done.
+    queueMicrotask(() => events.emit('strategySelected', { strategy: strategy.name, skipped }));
+  }
+
+  /**
+   * The Qelos administrator SDK on the same pipeline, loaded at first use. Its errors are AxiosErrors with `status`,
+   * `response.data` and, as in the SDK, `details`; it never refreshes or sends again by itself.
+   */
+  get sdk(): QelosAdministratorSDK {
+    this.#sdk ??= this.#createSdk();
+    return this.#sdk;
+  }
+
+  /**
+   * Obtains a credential, unless there is one, and asks the instance whose it is. Call it at start-up: what is wrong then
+   * comes up at once, and not with the first call.
+   *
+   * @returns the strategy, the user and, if it is known, when the credential ends
+   * @throws AuthError why there is no credential
+   */
+  async signIn(): Promise<{ strategy: string; user: IUser; expiresAt?: Date }> {
+    const credential = await this.#interceptor.credential();
+    const user = takeUser(credential) ?? (await this.sdk.authentication.getLoggedInUser());
+    const { expiresAt } = credential;
+    return { strategy: this.strategy.name, user, ...(expiresAt && { expiresAt }) };
+  }
+
+  /**
+   * Authenticates the requests of an axios instance that already exists, where they lead to the Qelos instance. Interceptors
+   * that set another `adapter` have to be added after this.
+   *
+   * @returns the function that detaches it
+   */
+  attach(instance: AxiosInstance): () => void {
+    return this.#interceptor.attach(instance);
+  }
+
+  /** Adds a listener for an event. Returns the function that removes it. */
+  on<E extends keyof AuthEvents>(event: E, listener: (detail: AuthEvents[E]) => void): () => void {
+    return this.#events.on(event, listener);
+  }
+
+  /** Ends whatever waits for a credential with `ERR_AUTH_CLOSED`; later requests get the same. Nothing is left running. */
+  async close(): Promise<void> {
+    this.#manager.close();
+  }
+
+  #createSdk(): QelosAdministratorSDK {
+    const untouched = createFetch(this.http, { skipAuth: true });
+    const fetch: typeof globalThis.fetch = (input, init) =>
+      OWN_CREDENTIAL.has(String(input).slice(this.#url.length)) ? untouched(input, init) : this.fetch(input, init);
+    return loadSdk().createQelosSdk({
+      url: this.#url,
+      fetch,
+      failure: (response, body) => this.#sdkError(response, body),
+    });
+  }
+
+  /** An answer of the API that is not a success, as an error of the SDK: it keeps status, headers and body. */
+  #sdkError(response: Response, body: unknown): Error {
+    const { status, statusText, url } = response;
+    const message = messageOf(body) ?? (typeof body === 'string' && body !== '' ? body.slice(0, 200) : undefined);
+    const config = { url, headers: new axios.AxiosHeaders() };
+    const error = new AxiosError(
+      message ?? `Request failed with status code ${status}`,
+      status >= 400 && status < 500 ? AxiosError.ERR_BAD_REQUEST : AxiosError.ERR_BAD_RESPONSE,
+      config,
+      undefined,
+      { status, statusText, headers: Object.fromEntries(response.headers), data: body, config },
+    );
+    const refusal = status === 401 || status === 403 ? this.#interceptor.explain({ status, data: body }) : undefined;
+    return Object.assign(error, { details: body }, refusal);
+  }
+}
+
+/** One key for one account of one instance, without the account's name in it. */
+function storeKey({ url, username, workspace }: AuthConfig, strategy: string): string {
+  const account = createHash('sha256')
+    .update(JSON.stringify([url, strategy, username, workspace]))
+    .digest('hex');
+  return `qelos-auth:${strategy}:${account.slice(0, 32)}`;
+}
+
+/** Sign-ins go the same way as requests do: the same agents and certificates, and nothing else of the defaults. */
+function transportOf(defaults: CreateAxiosDefaults): Transport {
+  const names = ['adapter', 'httpAgent', 'httpsAgent', 'proxy', 'lookup', 'family'] as const;
+  return Object.fromEntries(names.filter((name) => defaults[name] !== undefined).map((name) => [name, defaults[name]]));
+}
+
+function warnOfInsecureUrl(): void {
+  process.emitWarning('QELOS_URL begins with http:// and allowInsecureUrl is set: credentials travel readable.', {
+    type: 'SecurityWarning',
+    code: 'QELOS_AUTH_INSECURE_URL',
+  });
+}

@@ -1,0 +1,77 @@
+import type { Credential } from '../credentials/credential';
+import { errorFromAnswer, type Operation } from '../credentials/obtain-errors';
+import { AuthError } from '../errors';
+import { createFetch } from '../http/fetch';
+import type { AuthContext } from '../strategies/auth-strategy';
+import type { IUser, QelosAdministratorSDK } from './qelos-sdk.types';
+
+/** Users that a sign-in has just learned of, so that the start-up need not ask for them a second time. */
+const users = new WeakMap<Credential, IUser>();
+
+/** The user that came with a credential; the second time nobody knows any more, as it may have changed. */
+export function takeUser(credential: Credential): IUser | undefined {
+  const user = users.get(credential);
+  users.delete(credential);
+  return user;
+}
+
+/** Loads the SDK at its first use: a strategy of one's own may never need it. */
+export function loadSdk(): typeof import('./qelos-sdk') {
+  return require('./qelos-sdk');
+}
+
+/** The real SDK for one sign-in or refresh, over the bare client, with errors that say what the answer meant. */
+export function signInSdk(
+  url: string,
+  context: AuthContext,
+  operation: Operation,
+): {
+  sdk: QelosAdministratorSDK;
+  /** Status of the answer that made a call fail. */
+  lastStatus: () => number | undefined;
+  lastBody: () => unknown;
+  remember: (credential: Credential, user: IUser) => Credential;
+} {
+  let failed: { status: number; body: unknown } | undefined;
+  const sdk = loadSdk().createQelosSdk({
+    url,
+    fetch: createFetch(context.http),
+    failure: (response, body) => {
+      failed = { status: response.status, body };
+      if (response.ok) return notJson(operation);
+      const retryAfter = response.headers.get('retry-after') ?? undefined;
+      return errorFromAnswer(operation, { status: response.status, retryAfter });
+    },
+  });
+  return {
+    sdk,
+    lastStatus: () => failed?.status,
+    lastBody: () => failed?.body,
+    remember(credential, user) {
+      users.set(credential, user);
+      return credential;
+    },
+  };
+}
+
+function notJson(operation: Operation): AuthError {
+  return new AuthError('ERR_AUTH_BAD_RESPONSE', `The ${operation} was answered with JSON that cannot be read.`, {
+    hint: 'Check that QELOS_URL is the base URL of a Qelos instance, and what stands in front of it.',
+    retryable: true,
+  });
+}
+
+/** Why a credential is not for the configured workspace; undefined if it is, or none is configured. */
+export function workspaceMismatch(wanted: string | undefined, got: unknown, what: string): AuthError | undefined {
+  if (wanted === undefined) return undefined;
+  const id = typeof got === 'object' && got !== null && '_id' in got ? String(got._id) : undefined;
+  if (id === wanted) return undefined;
+  const bound = id === undefined ? 'to no workspace' : `to the workspace ${id}`;
+  return new AuthError(
+    'ERR_AUTH_WORKSPACE',
+    `The ${what} is bound ${bound}, not to that of QELOS_WORKSPACE (${wanted}).`,
+    {
+      hint: 'Check the identifier, and that the user is a member of that workspace. An API token is bound when it is created: create one for this workspace, or remove QELOS_WORKSPACE.',
+    },
+  );
+}

@@ -1,0 +1,97 @@
+import { readFile } from 'node:fs/promises';
+import type { AuthConfig } from '../config';
+import { faultOf } from '../config';
+import { Credential } from '../credentials/credential';
+import { inject, injectable } from '../di';
+import { AuthError } from '../errors';
+import { signInSdk, workspaceMismatch } from '../sdk/sign-in-sdk';
+import { AUTH_CONFIG } from '../tokens';
+import type { ApiAnswer, AuthContext, AuthStrategy } from './auth-strategy';
+
+/**
+ * Authenticates with a Qelos API token, sent as `x-api-key`. The token is good until it expires or is revoked, so there is
+ * nothing to refresh: signing in checks it once, and a refusal is final. Only a token from a file may be replaced while the
+ * plugin runs; then the file is read again when the token is refused.
+ */
+@injectable()
+export class ApiTokenStrategy implements AuthStrategy {
+  readonly name = 'api-token';
+  readonly #config: AuthConfig;
+  /** The token from the file that the server refused last, so that the same one is not sent for ever. */
+  #refused: string | undefined;
+  /** The token from the file in use. */
+  #inUse: string | undefined;
+
+  constructor(@inject(AUTH_CONFIG) config: AuthConfig) {
+    this.#config = config;
+  }
+
+  missing(): readonly string[] {
+    return this.#config.apiToken || this.#config.apiTokenFile ? [] : ['QELOS_API_TOKEN'];
+  }
+
+  /**
+   * Checks the token with `GET /api/me`, through the SDK's `apiTokenSignin`.
+   *
+   * @throws AuthError `ERR_AUTH_TOKEN_REFUSED`, `ERR_AUTH_WORKSPACE`, or `ERR_AUTH_CONFIG` if the token's file is at fault
+   */
+  async signIn(context: AuthContext): Promise<Credential> {
+    const token = this.#config.apiToken ?? (await this.#tokenFromFile());
+    const { sdk, lastStatus, remember } = signInSdk(this.#config.url, context, 'sign-in');
+    let user: Awaited<ReturnType<typeof sdk.authentication.apiTokenSignin>>;
+    try {
+      user = await sdk.authentication.apiTokenSignin(token);
+    } catch (error) {
+      if (lastStatus() !== 401) throw error;
+      if (this.#config.apiTokenFile) this.#refused = token;
+      throw this.#refusal();
+    }
+    const mismatch = workspaceMismatch(this.#config.workspace, user['workspace'], 'API token');
+    if (mismatch) throw mismatch;
+    return remember(Credential.apiKey(token), user);
+  }
+
+  /** A refused token is final, unless its file may hold another one by now. */
+  isRejected(answer: ApiAnswer): boolean {
+    if (this.#config.apiToken || answer.status !== 401) return false;
+    const text = JSON.stringify(answer.data ?? '');
+    if (!/Invalid or expired API token/.test(text)) return false; // recorded: what every refused key is answered with
+    this.#refused = this.#inUse;
+    return true;
+  }
+
+  async #tokenFromFile(): Promise<string> {
+    const path = this.#config.apiTokenFile as string;
+    let token: string;
+    try {
+      token = (await readFile(path, 'utf8')).trim();
+    } catch (error) {
+      const { code = 'unknown error' } = error as NodeJS.ErrnoException;
+      throw new AuthError('ERR_AUTH_CONFIG', `QELOS_API_TOKEN_FILE names a file that cannot be read (${code}).`, {
+        hint: 'Check that the file is there and that the user the plugin runs as may read it. It is tried again by itself.',
+        retryable: true,
+      });
+    }
+    const fault = faultOf(token, true);
+    if (fault !== undefined) {
+      throw new AuthError('ERR_AUTH_CONFIG', `The content of the file that QELOS_API_TOKEN_FILE names ${fault}.`, {
+        hint: 'Write the API token into the file, and nothing else. It is read again by itself.',
+        retryable: true,
+      });
+    }
+    if (token === this.#refused) throw this.#refusal();
+    this.#inUse = token;
+    return token;
+  }
+
+  #refusal(): AuthError {
+    const setting = this.#config.apiToken ? 'QELOS_API_TOKEN' : 'the file of QELOS_API_TOKEN_FILE';
+    const inFile = this.#config.apiToken === undefined;
+    return new AuthError('ERR_AUTH_TOKEN_REFUSED', `The API token in ${setting} was refused (HTTP status 401).`, {
+      hint: `It is one of: expired, revoked, mistyped, of another Qelos instance than QELOS_URL, or bound to a workspace that is gone; the server does not say which. Create a new token in Qelos and set it${inFile ? ' there; the file is read again by itself' : ', then start again'}.`,
+      // A file may be replaced at any moment, and looking at it costs the server nothing.
+      retryable: inFile,
+      ...(inFile ? {} : { status: 401 }),
+    });
+  }
+}
