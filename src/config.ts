@@ -91,15 +91,15 @@ export function loadAuthConfig(
 ): AuthConfig {
   const faults: string[] = [];
   const given = readSettings(env, overrides, faults);
-  const url = checkUrl(given.url, given.allowInsecureUrl === true, faults);
-  const insecure = url === 'insecure';
+  const urlFault = faultOfUrl(given.url, given.allowInsecureUrl === true);
+  if (urlFault !== undefined) faults.push(`${VARIABLES.url} ${urlFault}`);
   checkCredentials(given, faults);
   const { timeoutMs } = overrides;
   if (timeoutMs !== undefined && !(Number.isFinite(timeoutMs) && timeoutMs > 0)) {
     faults.push('timeoutMs must be a positive number of milliseconds');
   }
-  if (faults.length > 0) throw configurationError(faults, insecure && faults.length === 1);
-  return new LoadedAuthConfig({ ...given, url: url as string });
+  if (faults.length > 0) throw configurationError(faults, urlFault === INSECURE_URL && faults.length === 1);
+  return new LoadedAuthConfig({ ...given, url: new URL(given.url as string).href.replace(/\/+$/, '') });
 }
 
 /** Names a setting as its user knows it. */
@@ -154,7 +154,7 @@ function readUrlAlias(
 export function faultOf(value: string, isToken: boolean): string | undefined {
   if (value === '') return 'is set but empty: give it a value or remove it';
   if (value === 'undefined' || value === 'null') return `is the word "${value}": the program that sets it had no value`;
-  if (/^\$\{[^}]*\}$/.test(value)) return 'holds an unexpanded placeholder, such as ${NAME}';
+  if (/^\$\{[^}]*\}$/.test(value)) return 'holds a placeholder that nobody has expanded';
   if (value.length > MAX_SECRET_LENGTH) return `is longer than ${MAX_SECRET_LENGTH} characters`;
   if (hasControlCharacter(value)) return 'holds a line end or another control character inside';
   if (!isToken) return undefined;
@@ -172,27 +172,26 @@ function hasControlCharacter(value: string): boolean {
   return false;
 }
 
-/** The URL without trailing slash; or, with a fault added, undefined or 'insecure'. */
-function checkUrl(value: string | undefined, allowInsecure: boolean, faults: string[]): string | undefined {
-  const fault = (text: string) => void faults.push(`QELOS_URL ${text}`);
-  if (value === undefined || value === '') return (fault('is missing'), undefined);
-  let url: URL;
+const INSECURE_URL = 'begins with http:// and its host is not this machine: credentials would travel readable';
+
+/** Says what is wrong with a base URL, without showing it; undefined if nothing is. */
+function faultOfUrl(value: string | undefined, allowInsecure: boolean): string | undefined {
+  if (value === undefined || value === '') return 'is missing';
+  const url = parseUrl(value);
+  if (url === undefined) return 'is no URL: it must be absolute, such as https://my.qelos.example';
+  if (url.protocol !== 'https:' && url.protocol !== 'http:') return 'must begin with https://';
+  if (url.username !== '' || url.password !== '') return 'holds a user name or password: set them apart';
+  if (url.search !== '' || url.hash !== '') return 'holds a query or a fragment: end it before "?" or "#"';
+  if (url.protocol === 'http:' && !isLoopback(url.hostname) && !allowInsecure) return INSECURE_URL;
+  return undefined;
+}
+
+function parseUrl(value: string): URL | undefined {
   try {
-    url = new URL(value);
+    return new URL(value);
   } catch {
-    return (fault('is no URL: it must be absolute, such as https://my.qelos.example'), undefined);
+    return undefined;
   }
-  if (url.protocol !== 'https:' && url.protocol !== 'http:') return (fault('must begin with https://'), undefined);
-  if (url.username !== '' || url.password !== '')
-    return (fault('holds a user name or password: set them apart'), undefined);
-  if (url.search !== '' || url.hash !== '')
-    return (fault('holds a query or a fragment: end it before "?" or "#"'), undefined);
-  if (url.protocol === 'http:' && !isLoopback(url.hostname) && !allowInsecure) {
-    return (
-      fault('begins with http:// and its host is not this machine: credentials would travel readable'), 'insecure'
-    );
-  }
-  return url.href.replace(/\/+$/, '');
 }
 
 /** Whether a host, as `URL.hostname` gives it, is this machine by its name alone (RFC 6890; `localhost`). */

@@ -94,7 +94,7 @@ function makeAuth(container: DependencyContainer, axios: CreateAxiosDefaults | u
   // A child that registers one strategy hides all those of its parent; the built-in ones are always there, and only once.
   const custom = container
     .resolveAll(AUTH_STRATEGY)
-    .filter(({ constructor }) => !BUILT_IN.includes(constructor as never));
+    .filter((candidate) => !BUILT_IN.some((BuiltIn) => candidate.constructor === BuiltIn));
   const candidates = [...custom, ...BUILT_IN.map((BuiltIn) => new BuiltIn(config))];
   const selection = new StrategyResolver(candidates).resolve(config.strategy);
   const store = container.isRegistered(CREDENTIAL_STORE, true) ? container.resolve(CREDENTIAL_STORE) : undefined;
@@ -119,5 +119,8 @@ function ownerOf(asked: DependencyContainer, home: DependencyContainer): Depende
 
 function once<T>(make: () => T): () => T {
   let made: { value: T } | undefined;
-  return () => (made ??= { value: make() }).value;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
 }

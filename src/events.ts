@@ -33,9 +33,8 @@ export class EventHub {
 
   /** Adds a listener. Returns the function that removes it. */
   on<E extends keyof AuthEvents>(event: E, listener: (detail: AuthEvents[E]) => void): () => void {
-    let listeners = this.#listeners.get(event);
-    if (!listeners) this.#listeners.set(event, (listeners = new Set()));
-    listeners.add(listener);
+    const listeners = this.#listeners.get(event) ?? new Set();
+    this.#listeners.set(event, listeners.add(listener));
     return () => void listeners.delete(listener);
   }
 

@@ -13,6 +13,15 @@ import type { IUser, QelosAdministratorSDK } from './sdk/qelos-sdk.types';
 import { loadSdk, takeUser } from './sdk/sign-in-sdk';
 import type { Selection } from './strategies/strategy-resolver';
 
+declare module 'axios' {
+  // Type parameters of a merged interface have to repeat those of the original, to the letter.
+  // biome-ignore lint/suspicious/noExplicitAny: see above
+  interface AxiosRequestConfig<D = any, P = any> {
+    /** Send this request as it was written: without credential, with whatever headers it has. */
+    skipAuth?: boolean;
+  }
+}
+
 /** The SDK's calls that carry credentials of their own, or need none. */
 const OWN_CREDENTIAL = new Set(['/api/signin', '/api/signup', '/api/token/refresh']);
 

@@ -17,15 +17,6 @@ import { exposeError, exposeResponse } from './exposure';
 import { type Origin, resolveUrl } from './origin';
 import { isRedirect, mostRedirects, redirected, tooManyRedirects } from './redirect';
 
-declare module 'axios' {
-  // The type parameters have to be those of axios's own declaration.
-  // biome-ignore lint/correctness/noUnusedVariables: see above
-  interface AxiosRequestConfig<D = any, P = any> {
-    /** Send this request as it was written: without credential, with whatever headers it has. */
-    skipAuth?: boolean;
-  }
-}
-
 /** Credentials that ended again while their request waited are no reason to give up; but there is an end to everything. */
 const MOST_SENDS = 5;
 
