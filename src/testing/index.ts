@@ -1,0 +1,11 @@
+export type { Membership as QelosServerMembership } from './accounts';
+export type { QelosServerFault } from './faults';
+export {
+  type QelosServer,
+  type QelosServerOptions,
+  type QelosServerUser,
+  type QelosServerUserOptions,
+  type QelosServerWorkspaceOptions,
+  startQelosServer,
+} from './qelos-server';
+export type { RequestFilter as QelosServerRequestFilter } from './request-log';
