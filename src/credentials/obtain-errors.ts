@@ -67,8 +67,10 @@ export function errorWithoutAnswer(operation: Operation, code: string | undefine
 /** Turns whatever a strategy failed with into an AuthError. Of a foreign error it keeps no text: it could hold a secret. */
 export function toAuthError(error: unknown, operation: Operation, strategy: string): AuthError {
   if (isAuthError(error)) return error;
-  if (isAxiosError(error)) {
-    const { response, code } = error;
+  // As `fetch` says that there was no answer.
+  const fault = error instanceof TypeError && isAxiosError(error.cause) ? error.cause : error;
+  if (isAxiosError(fault)) {
+    const { response, code } = fault;
     if (response === undefined) return errorWithoutAnswer(operation, code);
     const retryAfter = response.headers['retry-after'];
     return errorFromAnswer(operation, {

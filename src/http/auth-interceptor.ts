@@ -18,7 +18,7 @@ import { type Origin, resolveUrl } from './origin';
 import { isRedirect, mostRedirects, redirected, tooManyRedirects } from './redirect';
 
 /** Credentials that ended again while their request waited are no reason to give up; but there is an end to everything. */
-const MOST_SENDS = 5;
+const MOST_RESENDS = 4;
 
 type RequestConfig = InternalAxiosRequestConfig;
 type Wrapped = RequestConfig & { [wrapped: symbol]: RequestConfig['adapter'] };
@@ -34,7 +34,8 @@ interface Exchange {
   /** The request as it is sent; another one than `config` once a redirect was followed. */
   request: RequestConfig;
   redirects: number;
-  sends: number;
+  /** How often it was sent once more because its credential was refused. */
+  resends: number;
   /** Whether a flight was awaited because this call was refused. */
   renewed: boolean;
 }
@@ -105,7 +106,7 @@ export class AuthInterceptor {
       );
     }
     const startedAt = config.timeout ? performance.now() : 0;
-    const exchange: Exchange = { config, send, startedAt, request: config, redirects: 0, sends: 0, renewed: false };
+    const exchange: Exchange = { config, send, startedAt, request: config, redirects: 0, resends: 0, renewed: false };
     const credential = this.#manager.get();
     if (credential instanceof Credential && !this.#strategy.authorize) return this.#send(exchange, credential);
     return this.#sendWhenReady(exchange, credential);
@@ -122,7 +123,6 @@ export class AuthInterceptor {
   /** Sends once. Everything that is put on the request for it is taken back when it settles. */
   #send(exchange: Exchange, credential: Credential, signed?: Headers): Promise<AxiosResponse> {
     const { request, config } = exchange;
-    exchange.sends++;
     const headers = signed ?? this.#headersFor(request, credential);
     const { headers: own, maxRedirects, proxy, auth, timeout } = request;
     // An adapter of somebody else may keep what it gets (mocks keep a history): it gets an object of its own.
@@ -146,7 +146,7 @@ export class AuthInterceptor {
     return exchange.send(outgoing).then(
       (response) => {
         restore();
-        if (response.status < 300 && exchange.sends === 1 && exchange.redirects === 0) {
+        if (response.status < 300 && exchange.resends === 0 && exchange.redirects === 0) {
           return exposeResponse(response, config, credential);
         }
         return this.#settle(exchange, credential, response);
@@ -179,6 +179,7 @@ export class AuthInterceptor {
       const answer = await answerOf(response);
       const next = this.#isRejected(answer) ? await this.#successor(exchange, credential) : undefined;
       if (next) {
+        exchange.resends++;
         discard(response);
         this.#events.emit('requestRetried', {
           method: (request.method ?? 'get').toUpperCase(),
@@ -202,9 +203,9 @@ export class AuthInterceptor {
 
   /** The credential to send a refused request with once more; undefined if the refusal is its answer. */
   async #successor(exchange: Exchange, rejected: Credential): Promise<Credential | undefined> {
-    if (exchange.sends > 1) {
+    if (exchange.resends > 0) {
       if (exchange.renewed) this.#manager.replayed(rejected, false);
-      if (exchange.sends >= MOST_SENDS || !this.#manager.mayHaveEnded(rejected)) return undefined;
+      if (exchange.resends >= MOST_RESENDS || !this.#manager.mayHaveEnded(rejected)) return undefined;
     }
     if (!isReplayable(exchange.request.data)) return undefined;
     const next = this.#manager.get(rejected);
@@ -290,13 +291,14 @@ function waitFor(credential: Promise<Credential>, exchange: Exchange): Promise<C
       (cancelToken as { unsubscribe?(listener: () => void): void } | undefined)?.unsubscribe?.(cancel);
       settle();
     };
-    if (signal?.aborted) return cancel();
-    signal?.addEventListener?.('abort', cancel);
-    cancelToken?.promise.then(cancel);
+    // First of all: a flight that fails when nobody waits any more must not be an unhandled rejection.
     credential.then(
       (ready) => end(() => resolve(ready)),
       (error) => end(() => reject(error instanceof AuthError ? error.again() : error)),
     );
+    if (signal?.aborted) return cancel();
+    signal?.addEventListener?.('abort', cancel);
+    cancelToken?.promise.then(cancel);
   });
 }
 

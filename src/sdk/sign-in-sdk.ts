@@ -38,7 +38,7 @@ export function signInSdk(
     fetch: createFetch(context.http),
     failure: (response, body) => {
       failed = { status: response.status, body };
-      if (response.ok) return notJson(operation);
+      if (response.ok) return noSession(operation);
       const retryAfter = response.headers.get('retry-after') ?? undefined;
       return errorFromAnswer(operation, { status: response.status, retryAfter });
     },
@@ -54,9 +54,10 @@ export function signInSdk(
   };
 }
 
-function notJson(operation: Operation): AuthError {
-  return new AuthError('ERR_AUTH_BAD_RESPONSE', `The ${operation} was answered with JSON that cannot be read.`, {
-    hint: 'Check that QELOS_URL is the base URL of a Qelos instance, and what stands in front of it.',
+/** Says that an answer with a good status is not one of Qelos. */
+export function noSession(operation: Operation): AuthError {
+  return new AuthError('ERR_AUTH_BAD_RESPONSE', `The answer to the ${operation} is not one of Qelos.`, {
+    hint: 'Check that QELOS_URL is the base URL of a Qelos instance (without /api), and that no proxy or log-in page stands in front of it.',
     retryable: true,
   });
 }

@@ -3,8 +3,8 @@ import type { AuthConfig } from '../config';
 import { faultOf } from '../config';
 import { Credential } from '../credentials/credential';
 import { inject, injectable } from '../di';
-import { AuthError } from '../errors';
-import { signInSdk, workspaceMismatch } from '../sdk/sign-in-sdk';
+import { AuthError, isAboutPrivileges } from '../errors';
+import { noSession, signInSdk, workspaceMismatch } from '../sdk/sign-in-sdk';
 import { AUTH_CONFIG } from '../tokens';
 import type { ApiAnswer, AuthContext, AuthStrategy } from './auth-strategy';
 
@@ -19,8 +19,6 @@ export class ApiTokenStrategy implements AuthStrategy {
   readonly #config: AuthConfig;
   /** The token from the file that the server refused last, so that the same one is not sent for ever. */
   #refused: string | undefined;
-  /** The token from the file in use. */
-  #inUse: string | undefined;
 
   constructor(@inject(AUTH_CONFIG) config: AuthConfig) {
     this.#config = config;
@@ -46,18 +44,18 @@ export class ApiTokenStrategy implements AuthStrategy {
       if (this.#config.apiTokenFile) this.#refused = token;
       throw this.#refusal();
     }
+    if (typeof user !== 'object' || user === null || !('_id' in user)) throw noSession('sign-in');
     const mismatch = workspaceMismatch(this.#config.workspace, user['workspace'], 'API token');
     if (mismatch) throw mismatch;
     return remember(Credential.apiKey(token), user);
   }
 
-  /** A refused token is final, unless its file may hold another one by now. */
+  /**
+   * A refused token is final, unless its file may hold another one by now. Recorded: services behind the gateway answer a
+   * refused key with an empty 401, so the body tells nothing.
+   */
   isRejected(answer: ApiAnswer): boolean {
-    if (this.#config.apiToken || answer.status !== 401) return false;
-    const text = JSON.stringify(answer.data ?? '');
-    if (!/Invalid or expired API token/.test(text)) return false; // recorded: what every refused key is answered with
-    this.#refused = this.#inUse;
-    return true;
+    return this.#config.apiToken === undefined && answer.status === 401 && !isAboutPrivileges(answer);
   }
 
   async #tokenFromFile(): Promise<string> {
@@ -80,7 +78,6 @@ export class ApiTokenStrategy implements AuthStrategy {
       });
     }
     if (token === this.#refused) throw this.#refusal();
-    this.#inUse = token;
     return token;
   }
 

@@ -2,7 +2,7 @@ import type { AuthConfig } from '../config';
 import { Credential } from '../credentials/credential';
 import { inject, injectable } from '../di';
 import { AuthError } from '../errors';
-import { signInSdk, workspaceMismatch } from '../sdk/sign-in-sdk';
+import { noSession, signInSdk, workspaceMismatch } from '../sdk/sign-in-sdk';
 import { AUTH_CONFIG } from '../tokens';
 import type { AuthContext, AuthStrategy } from './auth-strategy';
 
@@ -38,7 +38,7 @@ export class OAuthRefreshStrategy implements AuthStrategy {
       return Credential.bearer(payload.token, { refreshToken });
     } catch (error) {
       if (lastStatus() === 401) throw isWriteConflict(lastBody()) ? writeConflict() : refusedPassword();
-      throw error instanceof TypeError ? noSession() : error;
+      throw isMissingPayload(error) ? noSession('sign-in') : error;
     }
   }
 
@@ -50,9 +50,14 @@ export class OAuthRefreshStrategy implements AuthStrategy {
       return Credential.bearer(payload.token, { refreshToken: payload.refreshToken });
     } catch (error) {
       if (lastStatus() === 401) throw refusedRefresh();
-      throw error instanceof TypeError ? noSession() : error;
+      throw isMissingPayload(error) ? noSession('refresh') : error;
     }
   }
+}
+
+/** The SDK takes tokens out of whatever was answered; a network fault is a TypeError too, but with a cause. */
+function isMissingPayload(error: unknown): boolean {
+  return error instanceof TypeError && error.cause === undefined;
 }
 
 /**
@@ -83,13 +88,6 @@ function refusedRefresh(): AuthError {
   return new AuthError('ERR_AUTH_REFUSED', 'The refresh token was refused (HTTP status 401).', {
     hint: 'The session was used, revoked or has ended; signing in again follows by itself.',
     status: 401,
-    retryable: true,
-  });
-}
-
-function noSession(): AuthError {
-  return new AuthError('ERR_AUTH_BAD_RESPONSE', 'The answer to a sign-in or refresh holds no session of Qelos.', {
-    hint: 'Check that QELOS_URL is the base URL of a Qelos instance (without /api), and that no proxy or log-in page stands in front of it.',
     retryable: true,
   });
 }
