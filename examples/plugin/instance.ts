@@ -20,8 +20,8 @@ export interface Instance {
 
 /** The instance that `QELOS_URL` names, or an embedded one if nothing does. */
 export async function openInstance(env: Environment = process.env): Promise<Instance> {
-  const url = env['QELOS_URL'] ?? env['QELOS_APP_URL'];
-  return url === undefined ? embedded() : real(url, env);
+  const url = env['QELOS_URL'] || env['QELOS_APP_URL'];
+  return !url ? embedded() : real(url, env);
 }
 
 async function embedded(): Promise<Instance> {

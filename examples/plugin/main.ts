@@ -11,7 +11,13 @@ async function main(): Promise<void> {
   const report = new Report();
   const instance = await openInstance();
   console.log('qelos-auth: an example plugin at work');
-  report.line('instance', instance.server ? `${instance.url} (embedded; set QELOS_URL for a real one)` : instance.url);
+  report.line(
+    'instance',
+    `${originOf(instance.url)}${instance.server ? ' (embedded; set QELOS_URL for a real one)' : ''}`,
+  );
+  if (!instance.withToken && !instance.withPassword) {
+    report.fault('there is nothing to sign in with: set QELOS_API_TOKEN, or QELOS_USERNAME and QELOS_PASSWORD');
+  }
   try {
     for (const step of [
       steps.withApiToken,
@@ -26,15 +32,19 @@ async function main(): Promise<void> {
         await step(report, instance);
       } catch (error) {
         report.error(error);
-        report.fault(
-          isAuthError(error) ? error.code : `${step.name} failed: ${error instanceof Error ? error.message : error}`,
-        );
+        const reason = isAuthError(error) ? error.code : error instanceof Error ? error.message : String(error);
+        report.fault(`${step.name} failed: ${reason}`);
       }
     }
   } finally {
     await instance.close();
   }
   if (!report.conclude()) process.exitCode = 1;
+}
+
+/** A URL without a user name or password that somebody may have left in it. */
+function originOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).origin : 'no URL';
 }
 
 void main();
