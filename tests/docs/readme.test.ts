@@ -1,0 +1,218 @@
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { createQelosAuth, isAuthError } from 'qelos-auth';
+import { type QelosServer, type QelosServerUser, startQelosServer } from 'qelos-auth/testing';
+import { container } from 'tsyringe';
+import { type CodeBlock, codeBlocksOf, run } from './code-blocks';
+
+const ROOT = resolve(__dirname, '../..');
+const FILES = ['README.md', 'docs/strategies.md'];
+const BOOKS = '/api/blueprints/book/entities';
+
+let server: QelosServer;
+let plain: QelosServerUser;
+let environment: NodeJS.ProcessEnv;
+
+beforeEach(async () => {
+  server = await startQelosServer();
+  plain = server.users[1] as QelosServerUser;
+  environment = process.env;
+  process.env = { ...withoutSettings(environment), QELOS_URL: server.url };
+});
+
+afterEach(async () => {
+  process.env = environment;
+  container.reset();
+  await server.close();
+});
+
+function withoutSettings(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('QELOS_')));
+}
+
+function useApiToken(): void {
+  process.env['QELOS_API_TOKEN'] = server.issueApiToken({ username: plain.username });
+}
+
+function usePassword(): void {
+  process.env['QELOS_USERNAME'] = plain.username;
+  process.env['QELOS_PASSWORD'] = plain.password;
+}
+
+async function addBook(): Promise<void> {
+  const config = { url: server.url, apiToken: server.issueApiToken() };
+  await createQelosAuth({ config, env: {} }).http.post(BOOKS, { metadata: { title: 'Emma' } });
+}
+
+/** Each block of a file, and what comes of running it. A block without an entry fails the test below. */
+const OUTCOMES: Record<string, Record<string, (block: CodeBlock, others: CodeBlock[]) => Promise<void>>> = {
+  'README.md': {
+    plugin: async (block) => {
+      useApiToken();
+      await addBook();
+      const { printed } = await run(block);
+      expect(printed).toMatchObject([['user', [{ metadata: { title: 'Emma' } }]]]);
+    },
+    'with-sdk': async (block) => {
+      usePassword();
+      const { printed } = await run(block);
+      expect(printed).toMatchObject([[[{ metadata: { title: 'Dune' } }]]]);
+      expect(server.requests.count({ path: '/api/signin' })).toBe(1);
+    },
+    script: async (block) => {
+      usePassword();
+      const { printed } = await run(block);
+      expect(printed).toEqual([['user', 200, 'oauth-refresh']]);
+    },
+    'vault-strategy': async (block) => {
+      const { exports } = await run(block);
+      expect(exports).toHaveProperty('VaultStrategy');
+    },
+    'vault-strategy.test': async (block, others) => {
+      await runTests(block, others);
+    },
+    errors: async (block) => {
+      useApiToken();
+      expect((await run(block)).printed).toEqual([['ERR_AUTH_FORBIDDEN', expect.stringContaining('role')]]);
+      process.env['QELOS_API_TOKEN'] = 'ql_unknown';
+      const { printed } = await run(block);
+      expect(printed[0]?.[0]).toBe('ERR_AUTH_TOKEN_REFUSED');
+      expect(printed[0]?.[1]).toContain('QELOS_API_TOKEN');
+    },
+    'mock.test': async (block, others) => {
+      await runTests(block, others);
+      expect(server.requests.count()).toBe(0);
+    },
+    more: async (block) => {
+      useApiToken();
+      const { printed } = await run(block);
+      expect(printed).toEqual([
+        ['signed in with', 'api-token'],
+        [401, 200],
+      ]);
+    },
+  },
+  'docs/strategies.md': {
+    'partner-strategy': async (block) => {
+      const { exports } = await run(block);
+      expect(exports).toHaveProperty('PartnerStrategy');
+    },
+    'partner-strategy.test': async (block, others) => {
+      await runTests(block, others);
+    },
+    'signing-strategy': async (block) => {
+      const { exports } = await run(block);
+      expect(exports).toHaveProperty('SigningStrategy');
+    },
+    'signing-strategy.test': async (block, others) => {
+      await runTests(block, others);
+    },
+    register: async (block, others) => {
+      const { exports } = await run(others.find(({ name }) => name === 'partner-strategy') as CodeBlock);
+      Object.assign(process.env, { PARTNER_KEY: 'good', PARTNER_BROKER_URL: 'http://127.0.0.1:1' });
+      const { printed } = await run(block, { 'partner-strategy': exports });
+      expect(printed).toEqual([[{ name: 'partner', skipped: [] }]]);
+    },
+  },
+};
+
+/** Runs the tests that a block defines, beside the block of the strategy they are about. */
+async function runTests(block: CodeBlock, others: CodeBlock[]): Promise<void> {
+  const subject = others.find(({ name }) => `${name}.test` === block.name);
+  const siblings = subject ? { [subject.name]: (await run(subject)).exports } : {};
+  const { tests } = await run(block, siblings);
+  expect(tests.size).toBeGreaterThan(0);
+  for (const body of tests.values()) await body();
+}
+
+describe.each(FILES)('%s', (file) => {
+  const blocks = codeBlocksOf(join(ROOT, file));
+  const outcomes = OUTCOMES[file] ?? {};
+
+  test('has exactly the blocks that are run here', () => {
+    expect(blocks.map(({ name }) => name).sort()).toEqual(Object.keys(outcomes).sort());
+  });
+
+  test.each(blocks.map(({ name }) => name))('%s.ts does what it says', async (name) => {
+    const block = blocks.find((candidate) => candidate.name === name) as CodeBlock;
+    await outcomes[name]?.(block, blocks);
+  });
+});
+
+test('every block has the types it claims, in a strict project', () => {
+  const folder = join(ROOT, 'temp', `docs-${process.pid}`);
+  try {
+    mkdirSync(folder, { recursive: true });
+    for (const file of FILES) {
+      const target = join(folder, file.replace(/\W/g, '-'));
+      mkdirSync(target);
+      for (const { name, code } of codeBlocksOf(join(ROOT, file))) writeFileSync(join(target, `${name}.ts`), code);
+    }
+    const compilerOptions = {
+      module: 'esnext',
+      moduleResolution: 'bundler',
+      emitDecoratorMetadata: false,
+      noPropertyAccessFromIndexSignature: false,
+      typeRoots: [join(ROOT, 'node_modules/@types')],
+      paths: {
+        'qelos-auth': [join(ROOT, 'src/index.ts')],
+        'qelos-auth/testing': [join(ROOT, 'src/testing/index.ts')],
+      },
+    };
+    writeFileSync(
+      join(folder, 'tsconfig.json'),
+      JSON.stringify({ extends: join(ROOT, 'tsconfig.json'), compilerOptions, include: ['**/*.ts'], exclude: [] }),
+    );
+    const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
+    const { stdout, status } = spawnSync(process.execPath, [tsc, '-p', folder], { encoding: 'utf8' });
+    expect({ stdout, status }).toEqual({ stdout: '', status: 0 });
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}, 60_000);
+
+describe('what the README claims of qelos-auth', () => {
+  const AT_ONCE = Array.from({ length: 50 });
+
+  test('a wrong password costs 1 request, and the next try waits 30 s', async () => {
+    const config = { url: server.url, username: plain.username, password: 'wrong' };
+    const auth = createQelosAuth({ config, env: {} });
+    const errors = await Promise.all(AT_ONCE.map(() => auth.http.get('/api/me').catch((error: unknown) => error)));
+    expect(errors.every((error) => isAuthError(error) && error.code === 'ERR_AUTH_REFUSED')).toBe(true);
+    await expect(auth.signIn()).rejects.toMatchObject({ code: 'ERR_AUTH_REFUSED' });
+    expect(server.requests.count()).toBe(1);
+    const again = await auth.signIn().catch((error: unknown) => error);
+    expect(isAuthError(again) && again.retryAfterMs).toBeGreaterThan(25_000);
+  });
+
+  test('50 calls at once cost 1 sign-in, and after expiry 1 refresh', async () => {
+    usePassword();
+    const auth = createQelosAuth();
+    await Promise.all(AT_ONCE.map(() => auth.http.get(BOOKS)));
+    expect(server.requests.count({ path: '/api/signin' })).toBe(1);
+    server.expireAccessTokens();
+    await Promise.all(AT_ONCE.map(() => auth.http.get(BOOKS)));
+    expect(server.requests.count({ path: '/api/token/refresh' })).toBe(1);
+    expect(server.requests.count({ path: '/api/signin' })).toBe(1);
+  });
+
+  test.each([400, 403, 404, 409, 429])('a POST that is answered with %i is sent once', async (status) => {
+    usePassword();
+    const auth = createQelosAuth();
+    server.fail(BOOKS, { status, body: { message: 'no' } });
+    await expect(auth.http.post(BOOKS, {})).rejects.toMatchObject({ response: { status, data: { message: 'no' } } });
+    expect(server.requests.count({ path: BOOKS })).toBe(1);
+    expect(server.requests.count({ path: '/api/token/refresh' })).toBe(0);
+  });
+
+  test('a redirect to another origin is not followed', async () => {
+    useApiToken();
+    const other = await startQelosServer();
+    server.fail(BOOKS, { redirect: `${other.url}${BOOKS}` });
+    await expect(createQelosAuth().http.get(BOOKS)).rejects.toMatchObject({ code: 'ERR_AUTH_REDIRECT' });
+    expect(other.requests.count()).toBe(0);
+    await other.close();
+  });
+});
