@@ -1,0 +1,100 @@
+import { isAxiosError } from 'axios';
+import { createQelosAuth, type QelosAuth, type QelosAuthOptions } from '../../src';
+import { whenDone } from './when-done';
+
+/** A call of the API, as each way in can make it. */
+export interface Call {
+  /** Path below the base URL. */
+  readonly path: string;
+  readonly method?: string;
+  readonly body?: string;
+  readonly headers?: Record<string, string>;
+  readonly signal?: AbortSignal;
+}
+
+/** What the API answered, whatever the status. */
+export interface Answered {
+  readonly status: number;
+  readonly headers: Record<string, unknown>;
+  readonly data: unknown;
+}
+
+export interface Way {
+  readonly name: string;
+  /** Changes the options so that `auth` goes this way. */
+  open(options: QelosAuthOptions): QelosAuth;
+  /** Resolves with answers of the API, of whatever status; rejects with everything else. */
+  send(auth: QelosAuth, call: Call): Promise<Answered>;
+}
+
+const viaAxios: Way['send'] = async (auth, { path, method = 'GET', body, headers, signal }) => {
+  const {
+    status,
+    headers: answered,
+    data,
+  } = await auth.http
+    .request({
+      url: path,
+      method,
+      ...(body !== undefined && { data: body }),
+      ...(headers && { headers }),
+      ...(signal && { signal }),
+    })
+    .catch(answerOf);
+  return { status, headers: { ...answered }, data };
+};
+
+/** The SDK's own way to call a path. */
+interface CallsJson {
+  callJsonApi(path: string, init: RequestInit): Promise<unknown>;
+}
+
+function answerOf(error: unknown) {
+  if (isAxiosError(error) && error.response) return error.response;
+  throw error;
+}
+
+function open(options: QelosAuthOptions): QelosAuth {
+  const auth = createQelosAuth({ env: {}, ...options });
+  whenDone(() => auth.close());
+  return auth;
+}
+
+/** Every way into the library that a plugin has. */
+export const ways: readonly Way[] = [
+  { name: 'auth.http', open, send: viaAxios },
+  {
+    name: "auth.http with the adapter 'fetch'",
+    open: (options) => open({ ...options, axios: { ...options.axios, adapter: 'fetch' } }),
+    send: viaAxios,
+  },
+  {
+    name: 'auth.fetch',
+    open,
+    async send(auth, { path, ...init }) {
+      const response = await auth.fetch(path, init);
+      const text = await response.text();
+      const isJson = response.headers.get('content-type')?.includes('json') && text !== '';
+      return {
+        status: response.status,
+        headers: Object.fromEntries(response.headers),
+        data: isJson ? JSON.parse(text) : text,
+      };
+    },
+  },
+  {
+    name: 'auth.sdk',
+    open,
+    async send(auth, { path, ...init }) {
+      try {
+        const data = await (auth.sdk as unknown as CallsJson).callJsonApi(path, init);
+        return { status: 200, headers: {}, data };
+      } catch (error) {
+        const { status, headers, data } = answerOf(error);
+        return { status, headers: { ...headers }, data };
+      }
+    },
+  },
+];
+
+export { open as openAuth };
