@@ -234,14 +234,29 @@ export class CredentialManager {
 
   /** The way from nothing, or from a credential that is no longer good, to a new one. */
   async #obtain(signal: AbortSignal): Promise<Held> {
-    const unlock = await this.#withStore('lock', signal, (store) => store.lock?.(this.#storeKey, { signal }));
+    const unlock = await this.#lock(signal);
     try {
       const stored = await this.#newerInStore(this.#held?.credential, signal);
       if (stored && !hasEnded(stored)) return this.#adopt(stored);
       return await this.#renew(stored ?? this.#held?.credential, signal);
     } finally {
-      if (unlock) await this.#withStore('unlock', signal, unlock);
+      const unlocked = unlock && this.#unlock(unlock);
+      if (unlocked) await untilAborted(signal, () => unlocked).catch(() => {});
     }
+  }
+
+  #lock(signal: AbortSignal): Promise<(() => Promise<void>) | undefined> {
+    return this.#withStore(
+      'lock',
+      signal,
+      (store) => store.lock?.(this.#storeKey, { signal }),
+      (unlock) => void (unlock && this.#unlock(unlock)),
+    );
+  }
+
+  /** Lets go of the lock in any case: nobody else will, as its holder is still there. */
+  #unlock(unlock: () => Promise<void>): Promise<void> {
+    return this.#withStore('unlock', new AbortController().signal, unlock);
   }
 
   async #renew(current: Credential | undefined, signal: AbortSignal): Promise<Held> {
@@ -342,11 +357,12 @@ export class CredentialManager {
     operation: 'lock' | 'load' | 'save' | 'unlock',
     signal: AbortSignal,
     use: (store: CredentialStore) => Promise<T> | undefined,
+    tooLate?: (result: T | undefined) => void,
   ): Promise<T | undefined> {
     const store = this.#store;
     if (!store) return undefined;
     try {
-      return await untilAborted(signal, async () => use(store));
+      return await untilAborted(signal, async () => use(store), tooLate);
     } catch (error) {
       if (signal.aborted && operation !== 'save' && operation !== 'unlock') throw signal.reason;
       const reason = error instanceof Error ? error.constructor.name : typeof error;
@@ -386,14 +402,26 @@ function hold(credential: Credential, sentAt: number, random: number): Held {
   return { credential, softAt: earliest + (hardAt - earliest) * random, hardAt, endsAt: mayEndAt, mayEndAt };
 }
 
-/** Settles with what `start` leads to, or rejects with the signal's reason as soon as it aborts. */
-function untilAborted<T>(signal: AbortSignal, start: () => Promise<T>): Promise<T> {
+/**
+ * Settles with what `start` leads to, or rejects with the signal's reason as soon as it aborts.
+ *
+ * @param tooLate - gets what `start` leads to after that
+ */
+function untilAborted<T>(
+  signal: AbortSignal,
+  start: () => Promise<T>,
+  tooLate: (result: T) => void = () => {},
+): Promise<T> {
   return new Promise((resolve, reject) => {
-    const onAbort = () => reject(signal.reason);
+    let settle = resolve as (result: T) => void;
+    const onAbort = () => {
+      settle = tooLate;
+      reject(signal.reason);
+    };
     if (signal.aborted) return onAbort();
     signal.addEventListener('abort', onAbort, { once: true });
     start()
-      .then(resolve, reject)
+      .then((result) => settle(result), reject)
       .finally(() => signal.removeEventListener('abort', onAbort));
   });
 }
