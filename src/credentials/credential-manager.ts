@@ -364,7 +364,7 @@ export class CredentialManager {
     try {
       return await untilAborted(signal, async () => use(store), tooLate);
     } catch (error) {
-      if (signal.aborted && operation !== 'save' && operation !== 'unlock') throw signal.reason;
+      if (signal.aborted && (operation !== 'save' || this.#closed)) throw signal.reason;
       const reason = error instanceof Error ? error.constructor.name : typeof error;
       this.#events.emit('storeFailed', { operation, reason });
       return undefined;
