@@ -98,6 +98,8 @@ export class CredentialManager {
   #useless = { until: Number.NEGATIVE_INFINITY, streak: 0 };
   #uncured: { last: Credential | undefined; count: number } = { last: undefined, count: 0 };
   #abort: AbortController | undefined;
+  /** The store's text when the flight last read it, and when the current credential was obtained. */
+  #stored: { read?: string | undefined; replaced?: string | undefined } = {};
   #closed = false;
 
   constructor(options: CredentialManagerOptions) {
@@ -198,6 +200,7 @@ export class CredentialManager {
     try {
       const held = await this.#obtain(abort.signal);
       this.#held = held;
+      this.#stored.replaced = this.#stored.read;
       this.#failure = undefined;
       return held.credential;
     } catch (error) {
@@ -345,10 +348,15 @@ export class CredentialManager {
     return hold(credential, this.#clock.now(), this.#clock.random());
   }
 
-  /** What the store holds, if it is another credential than the one given. */
+  /**
+   * What the store holds, if it is another credential than the one given, and not what that one has replaced: a store that
+   * failed to save would bring back a spent refresh token.
+   */
   async #newerInStore(current: Credential | undefined, signal: AbortSignal): Promise<Credential | undefined> {
     const text = await this.#withStore('load', signal, (store) => store.load(this.#storeKey, { signal }));
-    const stored = text === undefined ? undefined : parseCredential(text);
+    if (text === undefined || text === this.#stored.replaced) return undefined;
+    this.#stored.read = text;
+    const stored = parseCredential(text);
     return stored && !(current && isSameCredential(stored, current)) ? stored : undefined;
   }
 
