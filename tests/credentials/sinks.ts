@@ -1,6 +1,6 @@
-import { expect } from '@jest/globals';
 import { Writable } from 'node:stream';
 import { inspect } from 'node:util';
+import { expect } from '@jest/globals';
 import pino from 'pino';
 import winston from 'winston';
 
