@@ -21,11 +21,7 @@ export interface Received {
   readonly authorized: boolean;
 }
 
-export type Answer = (
-  request: Received,
-  response: ServerResponse,
-  incoming: IncomingMessage,
-) => unknown;
+export type Answer = (request: Received, response: ServerResponse, incoming: IncomingMessage) => unknown;
 
 /** A loopback server that keeps all it gets, headers and bodies too. */
 export interface Backend {
@@ -120,7 +116,7 @@ export async function startBackend({ tls, other }: BackendOptions = {}): Promise
     } else if (other && other(request, response, incoming) !== false) {
       return;
     } else if (authorized) {
-      sendJson(response, 200, { ok: true, username, roles: ['admin'] });
+      sendJson(response, 200, { ok: true, _id: '65f0c0ffee65f0c0ffee65f0', username, roles: ['admin'] });
     } else {
       sendJson(response, 401, { message: key ? 'Invalid or expired API token' : 'authorization token is not valid.' });
     }
