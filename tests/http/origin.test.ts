@@ -1,0 +1,217 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type IncomingHttpHeaders } from 'node:http';
+import { Agent as TlsAgent } from 'node:https';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import { isAuthError, type QelosAuth } from '../../src';
+import { type Backend, startBackend } from '../support/backend';
+import { selfSigned } from '../support/certificate';
+import { startProxy } from '../support/proxy';
+import { openAuth, ways } from '../support/ways';
+import { whenDone } from '../support/when-done';
+
+const failure = (call: Promise<unknown>) =>
+  call.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+
+describe.each(ways)('the headers a caller sets, through $name', ({ name: way, open, send }) => {
+  let api: Backend;
+  let auth: QelosAuth;
+  beforeEach(async () => {
+    api = await startBackend();
+    auth = open({ config: { url: api.url, username: api.username, password: api.password } });
+    await auth.signIn();
+  });
+
+  it.each([
+    ['x-api-key', 'ql_other'],
+    ['X-API-Key', 'ql_other'],
+    ['authorization', 'Basic other'],
+    ['AUTHORIZATION', 'Bearer other'],
+    ['cookie', 'qlt_0=other'],
+    ['Cookie', 'token=other'],
+  ])('F18: drops %s, which the server would prefer', async (name, value) => {
+    expect(await send(auth, { path: '/x', headers: { [name]: value } })).toMatchObject({ status: 200 });
+    const [{ headers }] = api.to('/x') as [{ headers: IncomingHttpHeaders }];
+    expect(headers).toMatchObject({ authorization: `Bearer ${api.secrets['access1']}` });
+    expect([headers['x-api-key'], headers.cookie]).toEqual([undefined, undefined]);
+  });
+
+  it('F18: keeps the others', async () => {
+    const headers = { 'x-trace': 'abc', accept: 'text/plain', 'X-Api-Keys': 'mine', 'user-agent': 'plugin/1' };
+    await send(auth, { path: '/x', headers });
+    expect(api.to('/x')[0]?.headers).toMatchObject({
+      'x-trace': 'abc',
+      accept: 'text/plain',
+      'x-api-keys': 'mine',
+      'user-agent': 'plugin/1',
+    });
+  });
+
+  // The SDK's paths all begin at the base URL.
+  if (way === 'auth.sdk') return;
+  it('puts the credential on an absolute URL of the origin too', async () => {
+    await send(auth, { path: `${api.url}/x` });
+    await send(auth, { path: `${api.url.replace('http', 'HTTP')}/x` });
+    expect(api.to('/x').map(({ authorized }) => authorized)).toEqual([true, true]);
+  });
+});
+
+describe('what an axios request can ask for', () => {
+  let api: Backend;
+  let auth: QelosAuth;
+  beforeEach(async () => {
+    api = await startBackend();
+    auth = openAuth({ config: { url: api.url, apiToken: api.apiToken } });
+  });
+
+  it('F18: skipAuth sends a request as it was written, and signs nobody in', async () => {
+    const headers = { authorization: 'Bearer mine', cookie: 'a=b', 'x-api-key': 'key' };
+    await failure(auth.http.get('/x', { skipAuth: true, headers }));
+    expect(api.received).toMatchObject([{ url: '/x', headers }]);
+    await failure(auth.http.get('/y', { skipAuth: true }));
+    expect(api.to('/y')[0]?.headers).not.toHaveProperty('x-api-key');
+    expect(api.to('/api/me')).toEqual([]);
+  });
+
+  it('drops what config.auth would put in the place of the credential', async () => {
+    const response = await auth.http.get('/x', { auth: { username: 'u', password: 'p' } });
+    expect(api.to('/x')[0]?.headers).toMatchObject({ 'x-api-key': api.apiToken });
+    expect(api.to('/x')[0]?.headers).not.toHaveProperty('authorization');
+    expect(response.config.auth).toEqual({ username: 'u', password: 'p' });
+  });
+
+  it('leaves config.auth and the rest of the config as it was, whatever the answer', async () => {
+    api.on('/bad', (_, response) => response.writeHead(500).end());
+    const wanted = {
+      auth: { username: 'u', password: 'p' },
+      maxRedirects: 3,
+      timeout: 5_000,
+      headers: { 'X-Mine': '1' },
+    };
+    const ok = await auth.http.get('/x', wanted);
+    const error = (await failure(auth.http.get('/bad', wanted))) as { config: typeof ok.config };
+    for (const config of [ok.config, error.config]) {
+      expect(config).toMatchObject({ auth: wanted.auth, maxRedirects: 3, timeout: 5_000, baseURL: api.url });
+      expect(config.headers.get('x-mine')).toBe('1');
+      expect('proxy' in config).toBe(false);
+      expect(config.headers.has('x-api-key')).toBe(false);
+    }
+  });
+
+  it.each(['evil.example', '127.0.0.1', '127.0.0.1:1', ''])(
+    'F09: refuses the foreign Host header "%s"',
+    async (host) => {
+      await auth.signIn();
+      for (const name of ['Host', 'host', 'HOST']) {
+        const error = await failure(auth.http.get('/x', { headers: { [name]: host } }));
+        expect(isAuthError(error) && error.code).toBe('ERR_AUTH_INSECURE_URL');
+      }
+      expect(api.to('/x')).toEqual([]);
+    },
+  );
+
+  it('F09: refuses it before the first sign-in as well', async () => {
+    const error = await failure(auth.http.get('/x', { headers: { host: 'evil.example' } }));
+    expect(error).toMatchObject({ code: 'ERR_AUTH_INSECURE_URL' });
+  });
+
+  it('F09: accepts a Host header that is the origin', async () => {
+    const { host } = new URL(api.url);
+    expect((await auth.http.get('/x', { headers: { Host: host } })).status).toBe(200);
+  });
+
+  it('F09: sends no credential through a socket of somebody else', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'qelos-auth-'));
+    whenDone(() => rmSync(folder, { recursive: true, force: true }));
+    const seen: IncomingHttpHeaders[] = [];
+    const server = createServer((request, response) => {
+      seen.push(request.headers);
+      response.end('{}');
+    });
+    const socketPath = join(folder, 'socket');
+    await new Promise<void>((resolve) => server.listen(socketPath, resolve));
+    whenDone(() => {
+      server.closeAllConnections();
+      return new Promise((resolve) => server.close(resolve));
+    });
+    await auth.signIn();
+    const { data } = await auth.http.get('/x', { socketPath });
+    expect(data).toEqual({});
+    expect(seen).toHaveLength(1);
+    expect(JSON.stringify(seen)).not.toContain(api.apiToken);
+  });
+
+  it('F09: sends a readable credential through no proxy that a request names', async () => {
+    const proxy = await startProxy();
+    const { status } = await auth.http.get('/x', { proxy: { protocol: 'http', host: '127.0.0.1', port: proxy.port } });
+    expect(status).toBe(200);
+    expect(proxy.seen).toEqual([]);
+    expect(api.to('/x')).toMatchObject([{ authorized: true }]);
+  });
+
+  it('keeps to the path of the base URL', async () => {
+    auth = openAuth({ config: { url: `${api.url}/tenant/`, apiToken: api.apiToken } });
+    await auth.signIn();
+    await auth.http.get('x');
+    await auth.http.get('/y');
+    expect(api.received.map(({ url }) => url)).toEqual(['/tenant/api/me', '/tenant/x', '/tenant/y']);
+  });
+});
+
+describe.each(ways)('proxies of the environment, through $name', ({ name, open, send }) => {
+  const setEnvironment = (values: Record<string, string>) => {
+    const names = [
+      'HTTP_PROXY',
+      'http_proxy',
+      'HTTPS_PROXY',
+      'https_proxy',
+      'NO_PROXY',
+      'no_proxy',
+      'ALL_PROXY',
+      'all_proxy',
+    ];
+    const old = { ...process.env };
+    for (const variable of names) delete process.env[variable];
+    Object.assign(process.env, values);
+    whenDone(() => {
+      for (const variable of names) {
+        if (old[variable] === undefined) delete process.env[variable];
+        else process.env[variable] = old[variable];
+      }
+    });
+  };
+
+  it('F43: HTTP_PROXY sees nothing of requests to a plain loopback base, nor of sign-ins', async () => {
+    const proxy = await startProxy();
+    setEnvironment({ HTTP_PROXY: proxy.url, http_proxy: proxy.url });
+    const api = await startBackend();
+    const auth = open({ config: { url: api.url, username: api.username, password: api.password } });
+    expect(await send(auth, { path: '/x' })).toMatchObject({ status: 200, data: { ok: true } });
+    api.expire();
+    expect(await send(auth, { path: '/x' })).toMatchObject({ status: 200, data: { ok: true } });
+    expect(proxy.seen).toEqual([]);
+  });
+
+  // undici takes no proxy from the environment, and no certificates from an agent of axios'.
+  if (name.includes("'fetch'")) return;
+  it('F44: CONNECT to HTTPS_PROXY carries no credential', async () => {
+    const proxy = await startProxy();
+    setEnvironment({ HTTPS_PROXY: proxy.url, https_proxy: proxy.url });
+    const tls = selfSigned();
+    const api = await startBackend({ tls });
+    const httpsAgent = new TlsAgent({ ca: tls.cert });
+    whenDone(() => httpsAgent.destroy());
+    const auth = open({
+      config: { url: api.url, username: api.username, password: api.password },
+      axios: { httpsAgent },
+    });
+    expect(await send(auth, { path: '/x' })).toMatchObject({ status: 200, data: { ok: true } });
+    expect(proxy.seen.length).toBeGreaterThan(0);
+    for (const text of proxy.seen) expect(text).toMatch(/^CONNECT /);
+    for (const secret of Object.values(api.secrets)) expect(proxy.seen.join('\n')).not.toContain(secret);
+  });
+});
