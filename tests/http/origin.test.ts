@@ -35,7 +35,7 @@ describe.each(ways)('the headers a caller sets, through $name', ({ name: way, op
     ['Cookie', 'token=other'],
   ])('F18: drops %s, which the server would prefer', async (name, value) => {
     expect(await send(auth, { path: '/x', headers: { [name]: value } })).toMatchObject({ status: 200 });
-    const [{ headers }] = api.to('/x') as [{ headers: IncomingHttpHeaders }];
+    const { headers } = api.to('/x')[0] as { headers: IncomingHttpHeaders };
     expect(headers).toMatchObject({ authorization: `Bearer ${api.secrets['access1']}` });
     expect([headers['x-api-key'], headers.cookie]).toEqual([undefined, undefined]);
   });

@@ -1,0 +1,131 @@
+import { Writable } from 'node:stream';
+import { inspect } from 'node:util';
+import pino from 'pino';
+import winston from 'winston';
+
+/** Everything that can be reached from a value, however hidden, that holds one of the secrets: by path. */
+export function reachableSecrets(root: unknown, secrets: readonly string[]): string[] {
+  const found: string[] = [];
+  const seen = new Set<unknown>();
+  const queue: [path: string, value: unknown][] = [['', root]];
+  const check = (path: string, text: string) => {
+    if (secrets.some((secret) => text.includes(secret))) found.push(path);
+  };
+  while (queue.length > 0 && seen.size < 200_000) {
+    const [path, value] = queue.shift() as [string, unknown];
+    if (typeof value === 'string') {
+      check(path, value);
+      continue;
+    }
+    if ((typeof value !== 'object' && typeof value !== 'function') || value === null || seen.has(value)) continue;
+    seen.add(value);
+    if (value === globalThis || value === process || value === process.env) continue;
+    if (ArrayBuffer.isView(value)) {
+      check(path, Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('latin1'));
+      continue;
+    }
+    if (value instanceof Map) {
+      let i = 0;
+      for (const [key, item] of value) {
+        queue.push([`${path}<key ${i}>`, key], [`${path}<value ${i}>`, item]);
+        i++;
+      }
+    }
+    if (value instanceof Set) {
+      for (const item of value) queue.push([`${path}<item>`, item]);
+    }
+    for (const key of Reflect.ownKeys(value)) {
+      check(`${path}.${String(key)} (name)`, String(key));
+      const descriptor = Reflect.getOwnPropertyDescriptor(value, key);
+      queue.push([`${path}.${String(key)}`, descriptor?.get ? read(value, key) : descriptor?.value]);
+      if (descriptor?.get) queue.push([`${path}.get ${String(key)}`, descriptor.get]);
+    }
+    const prototype = Object.getPrototypeOf(value);
+    if (prototype) {
+      queue.push([`${path}.__proto__`, prototype]);
+      // Getters of a class answer on its instances only.
+      for (let level = prototype; level; level = Object.getPrototypeOf(level)) {
+        for (const key of Reflect.ownKeys(level)) {
+          if (key === '__proto__') continue;
+          const { get } = Reflect.getOwnPropertyDescriptor(level, key) ?? {};
+          if (get) queue.push([`${path}.${String(key)}`, read(value, key)]);
+        }
+      }
+    }
+  }
+  return found;
+}
+
+function read(value: object, key: PropertyKey): unknown {
+  try {
+    return Reflect.get(value, key);
+  } catch {
+    return undefined;
+  }
+}
+
+/** What every place where values get printed makes of one, by the name of the place. */
+export async function sinks(value: unknown): Promise<Record<string, string>> {
+  return {
+    String: attempt(() => String(value)),
+    stack: value instanceof Error ? String(value.stack) : '',
+    inspect: attempt(() =>
+      inspect(value, { depth: 30, showHidden: true, maxArrayLength: null, maxStringLength: null }),
+    ),
+    JSON: attempt(() => JSON.stringify(value)),
+    'JSON of what it has': attempt(() => JSON.stringify({ ...(value as object) })),
+    pino: attempt(() => withPino(value)),
+    winston: await withWinston(value),
+  };
+}
+
+/** A circle cannot be printed as JSON, which is no leak. */
+function attempt(print: () => string | undefined): string {
+  try {
+    return print() ?? '';
+  } catch (error) {
+    return String(error);
+  }
+}
+
+function withPino(value: unknown): string {
+  let text = '';
+  const logger = pino({ level: 'trace' }, { write: (line: string) => (text += line) });
+  logger.error(value as object);
+  logger.error({ err: value, value });
+  return text;
+}
+
+async function withWinston(value: unknown): Promise<string> {
+  let text = '';
+  const stream = new Writable({
+    write(chunk, _encoding, done) {
+      text += chunk;
+      done();
+    },
+  });
+  const { combine, errors, json, prettyPrint } = winston.format;
+  for (const format of [combine(errors({ stack: true }), json()), combine(errors({ stack: true }), prettyPrint())]) {
+    const logger = winston.createLogger({ format, transports: [new winston.transports.Stream({ stream })] });
+    for (const log of [() => logger.error(value as Error), () => logger.error('failed', { value, error: value })]) {
+      try {
+        log();
+      } catch {
+        // winston cannot print a circle with some formats
+      }
+    }
+    await new Promise<void>((resolve) => {
+      logger.once('finish', resolve);
+      logger.end();
+    });
+  }
+  return text;
+}
+
+/** Where a value leads to a secret: by property, and by every sink. */
+export async function leaks(value: unknown, secrets: readonly string[]): Promise<string[]> {
+  const printed = Object.entries(await sinks(value))
+    .filter(([, text]) => secrets.some((secret) => text.includes(secret)))
+    .map(([sink]) => `printed by ${sink}`);
+  return [...reachableSecrets(value, secrets), ...printed];
+}
