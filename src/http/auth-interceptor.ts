@@ -1,3 +1,4 @@
+import { isAnyArrayBuffer } from 'node:util/types';
 import axios, {
   type AxiosAdapter,
   AxiosError,
@@ -263,7 +264,7 @@ function isReplayable(data: unknown): boolean {
     data === undefined ||
     data === null ||
     typeof data === 'string' ||
-    data instanceof ArrayBuffer ||
+    isAnyArrayBuffer(data) ||
     ArrayBuffer.isView(data) ||
     data instanceof URLSearchParams ||
     data instanceof Blob ||
