@@ -38,6 +38,8 @@ export interface Backend {
   expire(): void;
   /** Answers the requests to a path (without query) instead of it. Returning false leaves the usual answer. */
   on(path: string, answer: Answer): void;
+  /** Answers, as it would by itself now, a request that an answer of one's own has kept waiting. */
+  replay(request: Received, response: ServerResponse, incoming: IncomingMessage): void;
   close(): Promise<void>;
 }
 
@@ -102,6 +104,12 @@ export async function startBackend({ tls, other }: BackendOptions = {}): Promise
       authorized,
     };
     received.push(request);
+    answer(request, response, incoming);
+  };
+
+  const answer = (request: Received, response: ServerResponse, incoming: IncomingMessage): void => {
+    const { headers, authorized } = request;
+    const key = headers['x-api-key'];
     const path = request.url.split('?', 1)[0] ?? '';
     const special = answers.get(path);
     if (special && special(request, response, incoming) !== false) return;
@@ -142,7 +150,8 @@ export async function startBackend({ tls, other }: BackendOptions = {}): Promise
     expire: () => {
       access = undefined;
     },
-    on: (path, answer) => answers.set(path, answer),
+    on: (path, special) => answers.set(path, special),
+    replay: answer,
     close,
   };
 }
