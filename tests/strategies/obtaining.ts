@@ -1,0 +1,34 @@
+import { CredentialManager } from '../../src/credentials/credential-manager';
+import { EventHub } from '../../src/events';
+import { createBareClient } from '../../src/http/http-client';
+import { Origin } from '../../src/http/origin';
+import type { AuthContext, AuthStrategy } from '../../src/strategies/auth-strategy';
+import { SetClock } from '../credentials/set-clock';
+
+/** What a strategy gets from the library. */
+export function contextFor(url: string, signal: AbortSignal = new AbortController().signal): AuthContext {
+  return { signal, http: createBareClient(url, new Origin(url), signal, {}) };
+}
+
+/** A manager over a strategy, with a clock that only the test moves. */
+export function managerOf(strategy: AuthStrategy, url: string): { manager: CredentialManager; clock: SetClock } {
+  const clock = new SetClock();
+  const manager = new CredentialManager({
+    strategy,
+    context: (signal) => contextFor(url, signal),
+    events: new EventHub(),
+    timeoutMs: 20_000,
+    clock,
+  });
+  return { manager, clock };
+}
+
+/** What an attempt ends with that must fail. */
+export async function failureOf(attempt: unknown): Promise<Error> {
+  try {
+    await attempt;
+  } catch (error) {
+    if (error instanceof Error) return error;
+  }
+  throw new Error('did not fail with an error');
+}
