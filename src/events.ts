@@ -26,7 +26,7 @@ const debug = debuglog('qelos-auth');
 
 /**
  * Tells listeners, `node:diagnostics_channel` (channel `qelos-auth`, messages `{ event, …detail }`) and
- * `NODE_DEBUG=qelos-auth` what happens. A listener that throws harms nobody.
+ * `NODE_DEBUG=qelos-auth` what happens. A listener that throws, or whose promise rejects, harms nobody.
  */
 export class EventHub {
   readonly #listeners = new Map<keyof AuthEvents, Set<(detail: never) => void>>();
@@ -43,10 +43,15 @@ export class EventHub {
     if (diagnostics.hasSubscribers) diagnostics.publish({ event, ...detail });
     for (const listener of (this.#listeners.get(event) ?? []) as Set<(detail: AuthEvents[E]) => void>) {
       try {
-        listener(detail);
+        const returned: unknown = listener(detail);
+        if (returned instanceof Promise) returned.catch((error) => tellThrown(event, error));
       } catch (error) {
-        debug('a listener of %s threw: %s', event, error instanceof Error ? error.name : typeof error);
+        tellThrown(event, error);
       }
     }
   }
+}
+
+function tellThrown(event: keyof AuthEvents, error: unknown): void {
+  debug('a listener of %s threw: %s', event, error instanceof Error ? error.name : typeof error);
 }
