@@ -11,6 +11,7 @@ import { createBareClient, type Transport } from './http/http-client';
 import { Origin } from './http/origin';
 import type { IUser, QelosAdministratorSDK } from './sdk/qelos-sdk.types';
 import { loadSdk, takeUser } from './sdk/sign-in-sdk';
+import { ApiTokenStrategy } from './strategies/api-token-strategy';
 import type { Selection } from './strategies/strategy-resolver';
 
 declare module 'axios' {
@@ -60,7 +61,8 @@ export class QelosAuth {
       events,
       context: (signal) => ({ signal, http: createBareClient(config.url, origin, signal, transportOf(defaults)) }),
       timeoutMs: config.timeoutMs ?? 20_000,
-      store,
+      // An API token is configured, not obtained: there is nothing to share, and a new one must not lose to a stored one.
+      store: strategy instanceof ApiTokenStrategy ? undefined : store,
       storeKey: storeKey(config, strategy.name),
     });
     this.#interceptor = new AuthInterceptor({ origin, strategy, manager: this.#manager, events });
@@ -139,7 +141,8 @@ export class QelosAuth {
       undefined,
       { status, statusText, headers: Object.fromEntries(response.headers), data: body, config },
     );
-    const refusal = status === 401 || status === 403 ? this.#interceptor.explain({ status, data: body }) : undefined;
+    const isExplained = (status === 401 || status === 403) && !OWN_CREDENTIAL.has(new URL(url).pathname);
+    const refusal = isExplained ? this.#interceptor.explain({ status, data: body }) : undefined;
     return Object.assign(error, { details: body }, refusal);
   }
 }

@@ -58,6 +58,8 @@ export class AuthInterceptor {
   readonly #wrapped = Symbol('wrapped adapter');
   readonly #adapter: AxiosAdapter = (config) => this.#dispatch(config as Wrapped);
   #sentApiKey = false;
+  /** What the refusal of a request that could not be sent again has led to. */
+  #renewedForOthers: Credential | undefined;
 
   constructor(options: { origin: Origin; strategy: AuthStrategy; manager: CredentialManager; events: EventHub }) {
     this.#origin = options.origin;
@@ -189,7 +191,8 @@ export class AuthInterceptor {
         });
         return this.#sendWhenReady(exchange, next);
       }
-      if (answer.status === 401 || answer.status === 403) refusal = this.explain(answer);
+      if (answer.status === 401 || answer.status === 403)
+        refusal = explainRefusal(answer, 'x-api-key' in headersOf(credential));
     } else if (exchange.renewed) {
       this.#manager.replayed(credential, true);
     }
@@ -208,11 +211,30 @@ export class AuthInterceptor {
       if (exchange.renewed) this.#manager.replayed(rejected, false);
       if (exchange.resends >= MOST_RESENDS || !this.#manager.mayHaveEnded(rejected)) return undefined;
     }
-    if (!isReplayable(exchange.request.data)) return undefined;
+    if (!isReplayable(exchange.request.data)) {
+      this.#renewForOthers(rejected);
+      return undefined;
+    }
     const next = this.#manager.get(rejected);
     exchange.renewed = !(next instanceof Credential);
     const successor = next instanceof Credential ? next : await waitFor(next, exchange);
     return successor === rejected ? undefined : successor;
+  }
+
+  /**
+   * A request that cannot be sent again still tells that its credential is no longer good: the next call finds a new one.
+   * If that is refused in the same way, the credential was not what was wrong.
+   */
+  #renewForOthers(rejected: Credential): void {
+    if (rejected === this.#renewedForOthers) this.#manager.replayed(rejected, false);
+    const next = this.#manager.get(rejected);
+    if (next instanceof Credential) return;
+    next.then(
+      (credential) => {
+        this.#renewedForOthers = credential;
+      },
+      () => {}, // remembered and told by the manager
+    );
   }
 
   /**

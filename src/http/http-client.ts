@@ -69,13 +69,14 @@ function outsideOrigin(origin: Origin): AuthError {
 
 function notFollowed(response: AxiosResponse, url: string, origin: Origin): AuthError {
   const target = redirectTarget(url, response);
-  if (!origin.owns(target)) return leavesOrigin(target, origin, response.status);
+  if (!origin.owns(target)) return leavesOrigin(target, origin, response.status, true);
   return new AuthError(
     'ERR_AUTH_REDIRECT',
     `A sign-in or refresh was answered with a redirect (${response.status}), which is never followed.`,
     {
       hint: 'Set QELOS_URL to the address that answers by itself, with its scheme and host as the server wants them.',
       status: response.status,
+      retryable: true, // maintenance pages redirect too; nobody was refused
     },
   );
 }
