@@ -108,7 +108,8 @@ function createLowestProject(tarball) {
 }
 
 function checkRuntimes(label, dir, program = process.execPath) {
-  for (const file of ['esm.mjs', 'cjs.cjs', 'both.mjs']) check(`${label}: ${file}`, () => void run(dir, program, file));
+  for (const file of ['esm.mjs', 'cjs.cjs', 'both.mjs'])
+    check(`${label}: ${file}${file === 'both.mjs' ? ' (F58)' : ''}`, () => void run(dir, program, file));
 }
 
 /** Other Node releases come from npm, which has them for most platforms. */

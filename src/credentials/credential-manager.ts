@@ -15,7 +15,7 @@ export interface Clock {
   random(): number;
 }
 
-export const systemClock: Clock = {
+const systemClock: Clock = {
   now: () => performance.now(),
   schedule(ms, callback) {
     const timer = setTimeout(callback, ms);

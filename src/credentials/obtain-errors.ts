@@ -51,7 +51,7 @@ export function errorFromAnswer(operation: Operation, answer: FailedAnswer): Aut
 }
 
 /** No answer at all: a network fault, a time-out, an answer out of bounds. */
-export function errorWithoutAnswer(operation: Operation, code: string | undefined): AuthError {
+function errorWithoutAnswer(operation: Operation, code: string | undefined): AuthError {
   if (code === 'ERR_BAD_RESPONSE') {
     return new AuthError('ERR_AUTH_BAD_RESPONSE', `The ${operation} was answered with more than a credential can be.`, {
       hint: 'Check that QELOS_URL is the base URL of a Qelos instance, and what stands in front of it.',

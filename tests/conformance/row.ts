@@ -26,7 +26,7 @@ export interface Recorded {
 }
 
 /** How many of the requests sent at once get which status: at least, at most. */
-export type Tally = Readonly<Record<number, readonly [min: number, max: number]>>;
+type Tally = Readonly<Record<number, readonly [min: number, max: number]>>;
 
 interface Base<Given> {
   readonly id: string;

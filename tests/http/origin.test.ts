@@ -201,7 +201,7 @@ describe.each(ways)('proxies of the environment, through $name', ({ name, open, 
   it('F44: CONNECT to HTTPS_PROXY carries no credential', async () => {
     const proxy = await startProxy();
     setEnvironment({ HTTPS_PROXY: proxy.url, https_proxy: proxy.url });
-    const tls = selfSigned();
+    const tls = await selfSigned();
     const api = await startBackend({ tls });
     const httpsAgent = new TlsAgent({ ca: tls.cert });
     whenDone(() => httpsAgent.destroy());

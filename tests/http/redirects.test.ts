@@ -131,7 +131,7 @@ describe.each(allWays)('redirects, through $name', ({ open, send }) => {
 
 describe('redirects, https', () => {
   it('F01: a redirect from https to http of the same host is not followed', async () => {
-    const tls = selfSigned();
+    const tls = await selfSigned();
     const api = await startBackend({ tls });
     const plain = await startBackend();
     const httpsAgent = new TlsAgent({ ca: tls.cert });

@@ -11,7 +11,7 @@ import type { AddressInfo, Server } from 'node:net';
 import { whenDone } from './when-done';
 
 /** A request as it came over the wire. */
-export interface Received {
+interface Received {
   readonly method: string;
   /** Path and query. */
   readonly url: string;

@@ -3,7 +3,7 @@ import { createQelosAuth, type QelosAuth, type QelosAuthOptions } from '../../sr
 import { whenDone } from './when-done';
 
 /** A call of the API, as each way in can make it. */
-export interface Call {
+interface Call {
   /** Path below the base URL. */
   readonly path: string;
   readonly method?: string;
@@ -13,7 +13,7 @@ export interface Call {
 }
 
 /** What the API answered, whatever the status. */
-export interface Answered {
+interface Answered {
   readonly status: number;
   readonly headers: Record<string, unknown>;
   readonly data: unknown;
