@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { type Membership, TENANT } from './accounts';
+import { TENANT } from './accounts';
 import { type Answer, errorPage, refusal } from './answers';
 import type { ApiTokens } from './api-tokens';
 import type { AccessClaims, Sessions } from './sessions';
@@ -98,6 +98,6 @@ export function profile({ claims }: Caller): object {
     fullName: name,
     roles,
     metadata: {},
-    workspace: workspace satisfies Membership | AccessClaims['workspace'],
+    workspace,
   };
 }

@@ -162,7 +162,7 @@ describe('requests', () => {
     expect(okay(await Promise.all(Array.from({ length: 5000 }, one)))).toBe(5000);
     expect(server.requests.count({ status: 200 })).toBe(5000);
     agent.destroy();
-  });
+  }, 60_000);
 });
 
 describe('fail', () => {
