@@ -7,6 +7,7 @@ import axios, {
   CanceledError,
   type InternalAxiosRequestConfig,
   isAxiosError,
+  isCancel,
 } from 'axios';
 import { Credential, headersOf } from '../credentials/credential';
 import type { CredentialManager } from '../credentials/credential-manager';
@@ -299,19 +300,27 @@ function remaining({ config, startedAt }: Exchange): number {
   return Math.max(1, Math.round(Number(config.timeout) - (performance.now() - startedAt)));
 }
 
+/** What axios' own adapters use of a cancel token, and its types do not name. */
+interface CancelSubscription {
+  subscribe(listener: (reason: unknown) => void): void;
+  unsubscribe(listener: (reason: unknown) => void): void;
+}
+
 /** Waits for a credential as long as the call may take and its caller wants it. */
 function waitFor(credential: Promise<Credential>, exchange: Exchange): Promise<Credential> {
   const { config } = exchange;
-  const { signal, cancelToken } = config;
+  const { signal } = config;
+  const cancelToken = config.cancelToken as CancelSubscription | undefined;
   return new Promise((resolve, reject) => {
-    const cancel = () => end(() => reject(new CanceledError(undefined, config)));
+    const cancel = (reason: unknown) =>
+      end(() => reject(isCancel(reason) ? reason : new CanceledError(undefined, config)));
     const timer = config.timeout
       ? setTimeout(() => end(() => reject(timedOut(config))), remaining(exchange))
       : undefined;
     const end = (settle: () => void) => {
       clearTimeout(timer);
       signal?.removeEventListener?.('abort', cancel);
-      (cancelToken as { unsubscribe?(listener: () => void): void } | undefined)?.unsubscribe?.(cancel);
+      cancelToken?.unsubscribe(cancel);
       settle();
     };
     // First of all: a flight that fails when nobody waits any more must not be an unhandled rejection.
@@ -319,9 +328,9 @@ function waitFor(credential: Promise<Credential>, exchange: Exchange): Promise<C
       (ready) => end(() => resolve(ready)),
       (error) => end(() => reject(error instanceof AuthError ? error.again() : error)),
     );
-    if (signal?.aborted) return cancel();
+    if (signal?.aborted) return cancel(undefined);
     signal?.addEventListener?.('abort', cancel);
-    cancelToken?.promise.then(cancel);
+    cancelToken?.subscribe(cancel);
   });
 }
 
