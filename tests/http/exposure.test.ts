@@ -5,6 +5,7 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 import axios, { type AxiosAdapter, type AxiosRequestConfig, isAxiosError } from 'axios';
 import { type AuthEvents, isAuthError, type QelosAuth } from '../../src';
 import { type Backend, listen, sendJson, startBackend } from '../support/backend';
+import { runChild } from '../support/child';
 import { leaks, reachableSecrets, sinks } from '../support/secrets';
 import { openAuth, ways } from '../support/ways';
 import { whenDone } from '../support/when-done';
@@ -342,3 +343,20 @@ it('F10: no secret when nothing listens at all', async () => {
     expect(await leaks(error, secrets)).toEqual([]);
   }
 });
+
+it('F55: no secret in any line under NODE_DEBUG=qelos-auth', async () => {
+  const api = await startBackend();
+  const { url, username, password } = api;
+  let calls = 0;
+  api.on('/api/me', (_, response) => {
+    if (calls++) return false;
+    api.expire();
+    return sendJson(response, 401, { message: 'authorization token is not valid.' });
+  });
+  const { stdout, stderr } = await runChild('sign-in.ts', { url, username, password }, [], {
+    NODE_DEBUG: 'qelos-auth',
+  });
+  expect(JSON.parse(stdout)).toMatchObject({ status: 200 });
+  for (const event of ['strategySelected', 'signedIn', 'refreshed', 'requestRetried']) expect(stderr).toContain(event);
+  expect(secretsOf(api).filter((secret) => stderr.includes(secret))).toEqual([]);
+}, 20_000);

@@ -10,12 +10,17 @@ export interface ChildResult {
 }
 
 /** Runs a program of tests/support/children in a process of its own, with `input` as its only argument (JSON). */
-export function runChild(program: string, input: unknown, nodeOptions: readonly string[] = []): Promise<ChildResult> {
+export function runChild(
+  program: string,
+  input: unknown,
+  nodeOptions: readonly string[] = [],
+  env: Record<string, string> = {},
+): Promise<ChildResult> {
   const file = join(__dirname, 'children', program);
   const root = join(__dirname, '..', '..');
   const child = spawn(process.execPath, [...nodeOptions, '--import', 'tsx', file, JSON.stringify(input)], {
     cwd: root,
-    env: { PATH: process.env['PATH'] },
+    env: { PATH: process.env['PATH'], ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   whenDone(() => child.kill('SIGKILL'));
