@@ -43,7 +43,7 @@ export function createFetch(instance: AxiosInstance, extra: AxiosRequestConfig =
       if (redirect === 'error' && response.status >= 300 && response.status < 400 && response.headers['location']) {
         throw new TypeError('fetch failed', { cause: new Error('unexpected redirect') });
       }
-      return await toResponse(response.data, response);
+      return await toResponse(response.data, response, signal);
     } catch (error) {
       if (isCancel(error) && signal?.aborted) throw signal.reason;
       if (isAxiosError(error) && error.cause instanceof AuthError) throw error.cause;
@@ -80,6 +80,7 @@ async function bodyOf(body: unknown): Promise<{ data?: unknown; contentType?: st
 async function toResponse(
   data: unknown,
   answer: { status: number; statusText: string; headers: object; request?: { responseURL?: string } },
+  signal: AbortSignal | undefined,
 ): Promise<Response> {
   const headers = new Headers();
   for (const [name, value] of Object.entries(answer.headers)) {
@@ -89,7 +90,7 @@ async function toResponse(
   const { status, statusText } = answer;
   const body = NULL_BODY.has(status)
     ? drained(data)
-    : await responseBody(data, Number(headers.get('content-length') ?? Number.NaN));
+    : await responseBody(data, Number(headers.get('content-length') ?? Number.NaN), signal);
   const response = new Response(body, { status, statusText, headers });
   const url = answer.request?.responseURL;
   if (url) Object.defineProperty(response, 'url', { value: url });
@@ -102,9 +103,9 @@ function drained(data: unknown): null {
 }
 
 /** A custom adapter, such as a mock, may answer with something that is no stream. */
-async function responseBody(data: unknown, length: number): Promise<Body | null> {
+async function responseBody(data: unknown, length: number, signal: AbortSignal | undefined): Promise<Body | null> {
   if (data instanceof Readable) {
-    if (!(length <= SMALL)) return Readable.toWeb(data) as Body;
+    if (!(length <= SMALL)) return streamed(data, signal) as Body;
     const chunks: Buffer[] = [];
     for await (const chunk of data) chunks.push(chunk);
     return Buffer.concat(chunks) as Body;
@@ -113,4 +114,24 @@ async function responseBody(data: unknown, length: number): Promise<Body | null>
   if (typeof data === 'string' || data instanceof ReadableStream || data instanceof Blob) return data as Body;
   if (data instanceof ArrayBuffer || ArrayBuffer.isView(data)) return data as Body;
   return JSON.stringify(data);
+}
+
+/** A body as it comes, which fails as that of any `fetch` does; `Readable.toWeb` would show axios' own error for an abort. */
+function streamed(data: Readable, signal: AbortSignal | undefined): ReadableStream<Uint8Array> {
+  const chunks = data.on('error', () => {})[Symbol.asyncIterator](); // nobody may be reading when it fails
+  return new ReadableStream(
+    {
+      async pull(controller) {
+        try {
+          const { done, value } = await chunks.next();
+          if (done) controller.close();
+          else controller.enqueue(value);
+        } catch (error) {
+          throw signal?.aborted ? signal.reason : new TypeError('terminated', { cause: error });
+        }
+      },
+      cancel: () => void data.destroy(),
+    },
+    { highWaterMark: 0 },
+  );
 }
