@@ -4,6 +4,7 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 import { isAxiosError } from 'axios';
 import { isAuthError, type QelosAuth } from '../../src';
 import { type Backend, sendJson, startBackend } from '../support/backend';
+import { leaks } from '../support/secrets';
 import { openAuth } from '../support/ways';
 
 const failure = (call: Promise<unknown>) =>
@@ -146,7 +147,7 @@ describe('what auth.fetch rejects with', () => {
     expect((await reader?.read())?.value?.length).toBe(1_000);
     const next = failure(reader?.read() as Promise<unknown>);
     abort.abort(new Error('enough'));
-    expect(await next).toBeInstanceOf(Error);
+    expect(await next).toBe(abort.signal.reason);
   });
 
   it('is a TypeError with the network fault as cause', async () => {
@@ -168,7 +169,13 @@ describe('what auth.fetch rejects with', () => {
       response.write('begin', () => setImmediate(() => response.socket?.resetAndDestroy()));
     });
     const response = await auth.fetch('/broken');
-    expect(await failure(response.text())).toHaveProperty('message');
+    const error = await failure(response.text());
+    expect(error).toBeInstanceOf(TypeError);
+    expect(error).toMatchObject({ message: 'terminated', cause: { message: expect.any(String) } });
+    expect(await leaks(error, Object.values(api.secrets))).toEqual([]);
+    // Nobody reads this one: it must not bring the process down.
+    await auth.fetch('/broken');
+    await new Promise((resolve) => setImmediate(resolve));
   });
 });
 
