@@ -185,6 +185,19 @@ describe('adapters of others', () => {
     expect(api.to(REFRESH)).toHaveLength(2);
   });
 
+  it('are asked again when a request is made from the error of one that never got to them', async () => {
+    const api = await startBackend();
+    const adapter: AxiosAdapter = async (config) =>
+      config.url === '/x'
+        ? { data: config.headers.get('x-api-key'), status: 200, statusText: '', headers: {}, config }
+        : axios.getAdapter('http')(config);
+    const auth = openAuth({ config: { url: api.url, apiToken: api.apiToken }, axios: { adapter } });
+    const error = (await failure(auth.http.get('/x', { signal: AbortSignal.abort() }))) as AxiosError;
+    const { signal: _, ...config } = error.config as InternalAxiosRequestConfig;
+    expect((await auth.http.request(config)).data).toBe(api.apiToken);
+    expect(api.to('/x')).toEqual([]);
+  });
+
   it('may throw what is no AxiosError', async () => {
     const api = await startBackend();
     const auth = openAuth({ config: { url: api.url, apiToken: api.apiToken } });
