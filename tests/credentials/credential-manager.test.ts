@@ -488,6 +488,18 @@ describe('the flight', () => {
     expect(await manager.get()).toBeInstanceOf(Credential); // the next call may try again
   });
 
+  it('F36 says that it was the deadline, also if the strategy obeys its signal in words of its own', async () => {
+    strategy.signIn = ({ signal }) =>
+      new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(new RangeError('stopped'))));
+    const manager = create();
+    const failure = Promise.resolve(manager.get()).catch((error: unknown) => error);
+    await clock.advance(20_000);
+    expect(await failure).toMatchObject({
+      code: 'ERR_AUTH_UNAVAILABLE',
+      message: 'No credential was obtained within 20000 ms.',
+    });
+  });
+
   it('F36 an answer that comes after the deadline changes nothing', async () => {
     let late = (_credential: Credential): void => {};
     strategy.signInSteps.push(() => new Promise<Credential>((resolve) => (late = resolve)));
@@ -627,6 +639,12 @@ describe('what a failed flight leaves behind', () => {
     await manager.get(first);
     expect(strategy.asked).toEqual(['refresh', 'refresh']);
     expect(new Set(strategy.sentRefreshTokens)).toEqual(new Set([first.refreshToken]));
+  });
+
+  it('is told as a failed refresh only where there was something to refresh', async () => {
+    strategy.signInSteps.push(fails(outage()));
+    await codeOf(create().get());
+    expect(told).toEqual([]);
   });
 
   it('no rejected promise is kept: the next flight is a new one', async () => {
