@@ -222,6 +222,8 @@ describe.each(adapters)('what comes out of the adapter %s', (adapterName, adapte
         const error = await failure(both[1].http.get(bad));
         expect(error).toHaveProperty('message');
         expect(await leaks(error, secretsOf(api, other))).toEqual([]);
+        const response = await both[1].http.get('/x');
+        expect(await leaks(response, secretsOf(api, other))).toEqual([]);
         answerSlow();
         expect(await leaks(await slow, secretsOf(api, other))).toEqual([]);
         expect(httpAgent.freeSockets).not.toEqual({});
