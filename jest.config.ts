@@ -5,7 +5,7 @@ const config: Config = {
   testEnvironment: 'node',
   roots: ['<rootDir>/src', '<rootDir>/tests'],
   // Belong to projects that have the packed library installed: see scripts/check-consumers.mjs.
-  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/tests/consumers/'],
+  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/tests/consumers/', '<rootDir>/tests/naive/'],
   setupFiles: ['reflect-metadata'],
   // Examples and the README's code blocks import the package by its name, as users do.
   moduleNameMapper: {
