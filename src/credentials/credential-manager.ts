@@ -252,7 +252,7 @@ export class CredentialManager {
     return this.#withStore(
       'lock',
       signal,
-      (store) => store.lock?.(this.#storeKey, { signal }),
+      (store, signal) => store.lock?.(this.#storeKey, { signal }),
       (unlock) => void (unlock && this.#unlock(unlock)),
     );
   }
@@ -333,7 +333,7 @@ export class CredentialManager {
 
   async #publish(event: 'signedIn' | 'refreshed', held: Held, signal: AbortSignal): Promise<Held> {
     const { credential } = held;
-    await this.#withStore('save', signal, (store) =>
+    await this.#withStore('save', signal, (store, signal) =>
       store.save(this.#storeKey, serializeCredential(credential), { signal }),
     );
     const detail = { strategy: this.#strategy.name, ...(credential.expiresAt && { expiresAt: credential.expiresAt }) };
@@ -353,29 +353,37 @@ export class CredentialManager {
    * failed to save would bring back a spent refresh token.
    */
   async #newerInStore(current: Credential | undefined, signal: AbortSignal): Promise<Credential | undefined> {
-    const text = await this.#withStore('load', signal, (store) => store.load(this.#storeKey, { signal }));
+    const text = await this.#withStore('load', signal, (store, signal) => store.load(this.#storeKey, { signal }));
     if (text === undefined || text === this.#stored.replaced) return undefined;
     this.#stored.read = text;
     const stored = parseCredential(text);
     return stored && !(current && isSameCredential(stored, current)) ? stored : undefined;
   }
 
-  /** The store helps where it can; where it fails, that is told and the flight goes on. */
+  /**
+   * The store helps where it can; where it fails or is slow, that is told and the flight goes on. Clients of a store that
+   * is down often wait rather than fail, so each operation gets a tenth of the time for obtaining a credential.
+   */
   async #withStore<T>(
     operation: 'lock' | 'load' | 'save' | 'unlock',
     signal: AbortSignal,
-    use: (store: CredentialStore) => Promise<T> | undefined,
+    use: (store: CredentialStore, signal: AbortSignal) => Promise<T> | undefined,
     tooLate?: (result: T | undefined) => void,
   ): Promise<T | undefined> {
     const store = this.#store;
     if (!store) return undefined;
+    const patience = new AbortController();
+    const cancel = this.#clock.schedule(this.#timeoutMs / 10, () => patience.abort(new StoreTimeout()));
+    const either = AbortSignal.any([signal, patience.signal]);
     try {
-      return await untilAborted(signal, async () => use(store), tooLate);
+      return await untilAborted(either, async () => use(store, either), tooLate);
     } catch (error) {
       if (signal.aborted && (operation !== 'save' || this.#closed)) throw signal.reason;
       const reason = error instanceof Error ? error.constructor.name : typeof error;
       this.#events.emit('storeFailed', { operation, reason });
       return undefined;
+    } finally {
+      cancel();
     }
   }
 
@@ -388,6 +396,9 @@ export class CredentialManager {
     ).finally(() => cancel());
   }
 }
+
+/** What a store's operation fails with that takes too long. */
+class StoreTimeout extends Error {}
 
 /** A refused refresh leads to a sign-in; anything else that fails is an outage. */
 function isRefusedRefresh(error: AuthError): boolean {

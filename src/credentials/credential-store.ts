@@ -2,7 +2,8 @@
  * Shares credentials between processes that use one account, so that a replica takes over what another has obtained
  * instead of signing in itself. What is stored is a secret: protect it like a password.
  *
- * Any method may reject: the process then goes on without the store and emits `storeFailed`.
+ * Any method may reject, or take longer than a tenth of `timeoutMs`: the process then goes on without the store and emits
+ * `storeFailed`.
  */
 export interface CredentialStore {
   /** The text last saved under a key, or undefined. */
