@@ -66,9 +66,12 @@ async function readAhead(
   return { text, data: source instanceof Readable ? again : (Readable.toWeb(again) as ReadableStream) };
 }
 
-/** Lets go of an answer that nobody will read, so that its connection can serve again. */
+/** Lets go of an answer that nobody will read: what is small is read, so that its connection can serve again. */
 export function discard(response: AxiosResponse): void {
   const { data } = response;
-  if (data instanceof Readable) data.on('error', () => {}).resume();
-  else if (data instanceof ReadableStream) data.cancel().catch(() => {});
+  if (data instanceof ReadableStream) data.cancel().catch(() => {});
+  if (!(data instanceof Readable)) return;
+  data.on('error', () => {});
+  if (Number(response.headers?.['content-length'] ?? Number.NaN) <= MOST_READ_AHEAD) data.resume();
+  else data.destroy();
 }
