@@ -54,7 +54,8 @@ function run() {
 }
 
 const results = run();
-for (const { broken, reason } of results) if (broken) console.error(`ended early: ${broken}: ${reason}`);
+for (const { broken, reason } of results)
+  if (broken) console.error(`ended early: ${broken}: ${reason || 'an error that nobody caught'}`);
 const tests = results.filter(({ status }) => status === 'passed' || status === 'failed');
 
 const mainRoad = tests.filter(({ fullName }) => fullName.startsWith('the naive client '));
