@@ -40,8 +40,8 @@ class Lifetime {
 }
 
 /**
- * Registers everything in a tsyringe container: `QELOS_HTTP`, `QELOS_SDK`, `QelosAuth`, `AUTH_CONFIG`, and both built-in
- * strategies under `AUTH_STRATEGY`. Nothing is read or checked until something of it is resolved.
+ * Registers everything in a tsyringe container: `QELOS_HTTP`, `QELOS_SDK`, `QelosAuth`, `AUTH_CONFIG`, `StrategyResolver`,
+ * and both built-in strategies under `AUTH_STRATEGY`. Nothing is read or checked until something of it is resolved.
  *
  * A child container shares its parent's instance, unless it has an `AUTH_CONFIG`, `AUTH_STRATEGY` or `CREDENTIAL_STORE` of
  * its own: then it gets an instance of its own, and so do its children. `container.dispose()` closes what it made.
@@ -73,6 +73,7 @@ export function registerQelosAuth(container: DependencyContainer, options: Qelos
     }
     return auth;
   };
+  container.register(StrategyResolver, { useFactory: (asked) => resolverOf(asked) });
   container.register(QelosAuth, { useFactory: authOf });
   container.register(QELOS_HTTP, { useFactory: (asked) => authOf(asked).http });
   container.register(QELOS_SDK, { useFactory: (asked) => authOf(asked).sdk });
@@ -91,14 +92,20 @@ export function createQelosAuth(options: QelosAuthOptions = {}): QelosAuth {
 
 function makeAuth(container: DependencyContainer, axios: CreateAxiosDefaults | undefined): QelosAuth {
   const config = checked(container.resolve(AUTH_CONFIG));
-  // A child that registers one strategy hides all those of its parent; the built-in ones are always there, and only once.
+  const selection = resolverOf(container, config).resolve(config.strategy);
+  const store = container.isRegistered(CREDENTIAL_STORE, true) ? container.resolve(CREDENTIAL_STORE) : undefined;
+  return new QelosAuth({ config, selection, store, axios });
+}
+
+/** A child that registers one strategy hides all those of its parent; the built-in ones are always there, and only once. */
+function resolverOf(
+  container: DependencyContainer,
+  config = checked(container.resolve(AUTH_CONFIG)),
+): StrategyResolver {
   const custom = container
     .resolveAll(AUTH_STRATEGY)
     .filter((candidate) => !BUILT_IN.some((BuiltIn) => candidate.constructor === BuiltIn));
-  const candidates = [...custom, ...BUILT_IN.map((BuiltIn) => new BuiltIn(config))];
-  const selection = new StrategyResolver(candidates).resolve(config.strategy);
-  const store = container.isRegistered(CREDENTIAL_STORE, true) ? container.resolve(CREDENTIAL_STORE) : undefined;
-  return new QelosAuth({ config, selection, store, axios });
+  return new StrategyResolver([...custom, ...BUILT_IN.map((BuiltIn) => new BuiltIn(config))]);
 }
 
 /** A configuration that somebody registered as a plain object is checked like any other. */

@@ -19,6 +19,7 @@ import {
   QelosAuth,
   type QelosAuthOptions,
   registerQelosAuth,
+  StrategyResolver,
 } from '../src';
 import { CredentialManager } from '../src/credentials/credential-manager';
 import { EventHub } from '../src/events';
@@ -447,6 +448,17 @@ describe('createQelosAuth', () => {
     await expect(elsewhere.http.get(`${server.url}/api/me`)).rejects.toMatchObject({ response: { status: 401 } });
     await Promise.all(auths.map((auth) => auth.close()));
     await other.close();
+  });
+});
+
+describe('the resolver', () => {
+  it('is in the container too, with the candidates of whoever asks', () => {
+    register();
+    expect(container.resolve(StrategyResolver).resolve().strategy).toBeInstanceOf(OAuthRefreshStrategy);
+    const child = container.createChildContainer();
+    child.register(AUTH_STRATEGY, { useClass: OwnStrategy });
+    expect(child.resolve(StrategyResolver).resolve().strategy).toBeInstanceOf(OwnStrategy);
+    expect(container.resolve(StrategyResolver).resolve().strategy).toBeInstanceOf(OAuthRefreshStrategy);
   });
 });
 
