@@ -2,7 +2,7 @@ import { isAxiosError } from 'axios';
 import { AuthError, isAuthError } from '../errors';
 
 /** What was being done when an error came up. */
-export type Operation = 'sign-in' | 'refresh';
+export type Operation = 'sign-in' | 'refresh' | 'signing of a request';
 
 /** An answer to a sign-in or refresh that is not a success. */
 export interface FailedAnswer {

@@ -6,14 +6,14 @@ import axios, {
   type AxiosResponse,
   CanceledError,
   type InternalAxiosRequestConfig,
-  isAxiosError,
   isCancel,
 } from 'axios';
 import { Credential, headersOf } from '../credentials/credential';
 import type { CredentialManager } from '../credentials/credential-manager';
+import { toAuthError } from '../credentials/obtain-errors';
 import { type ApiRefusal, AuthError, explainRefusal, isAboutPrivileges } from '../errors';
 import type { EventHub } from '../events';
-import type { ApiAnswer, AuthStrategy } from '../strategies/auth-strategy';
+import type { ApiAnswer, AuthStrategy, OutgoingRequest } from '../strategies/auth-strategy';
 import { answerOf, discard } from './answer';
 import { exposeError, exposeResponse } from './exposure';
 import { type Origin, resolveUrl } from './origin';
@@ -120,8 +120,16 @@ export class AuthInterceptor {
     const ready = credential instanceof Credential ? credential : await waitFor(credential, exchange);
     if (!this.#strategy.authorize) return this.#send(exchange, ready);
     const headers = this.#headersFor(exchange.request, undefined);
-    await this.#strategy.authorize(outgoing(exchange.request, headers), ready);
+    await waitFor(this.#authorize(outgoing(exchange.request, headers), ready), exchange);
     return this.#send(exchange, ready, headers);
+  }
+
+  async #authorize(request: OutgoingRequest, credential: Credential): Promise<void> {
+    try {
+      await this.#strategy.authorize?.(request, credential);
+    } catch (error) {
+      throw toAuthError(error, 'signing of a request', this.#strategy.name);
+    }
   }
 
   /** Sends once. Everything that is put on the request for it is taken back when it settles. */
@@ -147,20 +155,25 @@ export class AuthInterceptor {
       if (auth) request.auth = auth;
       if (timeout) request.timeout = timeout;
     };
-    return exchange.send(outgoing).then(
-      (response) => {
-        restore();
-        if (response.status < 300 && exchange.resends === 0 && exchange.redirects === 0) {
-          return exposeResponse(response, config, credential);
-        }
-        return this.#settle(exchange, credential, response);
-      },
-      (error) => {
-        restore();
-        if (isAxiosError(error) && error.response) return this.#settle(exchange, credential, error.response, error);
-        throw exposeError(error, config, credential);
-      },
-    );
+    const fail = (error: unknown) => {
+      restore();
+      const response = responseOf(error);
+      if (response) return this.#settle(exchange, credential, response, error as Error);
+      throw exposeError(error, config, credential);
+    };
+    let sent: Promise<AxiosResponse>;
+    try {
+      sent = exchange.send(outgoing);
+    } catch (error) {
+      return Promise.resolve(error).then(fail);
+    }
+    return sent.then((response) => {
+      restore();
+      if (response.status < 300 && exchange.resends === 0 && exchange.redirects === 0) {
+        return exposeResponse(response, config, credential);
+      }
+      return this.#settle(exchange, credential, response);
+    }, fail);
   }
 
   /** Looks at an answer that is not plainly good: follows it, sends again, or hands it out. */
@@ -168,7 +181,7 @@ export class AuthInterceptor {
     exchange: Exchange,
     credential: Credential,
     response: AxiosResponse,
-    error?: AxiosError,
+    error?: Error,
   ): Promise<AxiosResponse> {
     const { config, request } = exchange;
     const most = mostRedirects(config);
@@ -281,6 +294,12 @@ export class AuthInterceptor {
   }
 }
 
+/** The answer that an error tells of, also one of an adapter that makes errors of its own. */
+function responseOf(error: unknown): AxiosResponse | undefined {
+  const response = (error as { response?: AxiosResponse } | undefined)?.response;
+  return error instanceof Error && typeof response?.status === 'number' ? response : undefined;
+}
+
 /** Whether a body, as transforms leave it, can be sent a second time. A stream is empty by then. */
 function isReplayable(data: unknown): boolean {
   return (
@@ -306,8 +325,8 @@ interface CancelSubscription {
   unsubscribe(listener: (reason: unknown) => void): void;
 }
 
-/** Waits for a credential as long as the call may take and its caller wants it. */
-function waitFor(credential: Promise<Credential>, exchange: Exchange): Promise<Credential> {
+/** Waits for a credential, or its signature, as long as the call may take and its caller wants it. */
+function waitFor<T>(promise: Promise<T>, exchange: Exchange): Promise<T> {
   const { config } = exchange;
   const { signal } = config;
   const cancelToken = config.cancelToken as CancelSubscription | undefined;
@@ -324,7 +343,7 @@ function waitFor(credential: Promise<Credential>, exchange: Exchange): Promise<C
       settle();
     };
     // First of all: a flight that fails when nobody waits any more must not be an unhandled rejection.
-    credential.then(
+    promise.then(
       (ready) => end(() => resolve(ready)),
       (error) => end(() => reject(error instanceof AuthError ? error.again() : error)),
     );
@@ -342,7 +361,7 @@ function timedOut(config: RequestConfig): AxiosError {
 }
 
 /** A request as a strategy's `authorize` sees it. */
-function outgoing(request: RequestConfig, headers: Headers) {
+function outgoing(request: RequestConfig, headers: Headers): OutgoingRequest {
   return {
     method: (request.method ?? 'get').toUpperCase(),
     url: resolveUrl(request),
@@ -351,6 +370,6 @@ function outgoing(request: RequestConfig, headers: Headers) {
       set: (name: string, value: string) => void headers.set(name, value),
       delete: (name: string) => void headers.delete(name),
     },
-    body: request.data as unknown,
+    body: request.data,
   };
 }

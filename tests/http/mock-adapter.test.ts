@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it, jest } from '@jest/globals';
 import axios, { type AxiosAdapter, AxiosError, type InternalAxiosRequestConfig } from 'axios';
 import MockAdapter from 'axios-mock-adapter';
-import type { QelosAuth } from '../../src';
+import { Credential, type QelosAuth } from '../../src';
 import { type QelosServer, startQelosServer } from '../../src/testing';
 import { type Backend, startBackend } from '../support/backend';
 import { leaks } from '../support/secrets';
@@ -196,6 +196,23 @@ describe('adapters of others', () => {
     const { signal: _, ...config } = error.config as InternalAxiosRequestConfig;
     expect((await auth.http.request(config)).data).toBe(api.apiToken);
     expect(api.to('/x')).toEqual([]);
+  });
+
+  it('may throw at once, or errors of their own that tell of an answer', async () => {
+    const kept: InternalAxiosRequestConfig[] = [];
+    const adapter: AxiosAdapter = (config) => {
+      kept.push(config);
+      const refusal = { status: 401, statusText: '', headers: {}, data: 'no', config };
+      throw Object.assign(new Error('an error of its own'), { config, response: refusal });
+    };
+    const auth = openAuth({
+      config: { url: 'http://127.0.0.1:1' },
+      strategies: [{ name: 'own', missing: () => [], signIn: async () => Credential.apiKey('a-secret-key') }],
+    });
+    const error = await failure(auth.http.get('/x', { adapter }));
+    expect(error).toMatchObject({ message: 'an error of its own', authCode: 'ERR_AUTH_TOKEN_REFUSED' });
+    expect(kept).toHaveLength(2); // signed in again, sent once more
+    expect(await leaks(error, ['a-secret-key'])).toEqual([]);
   });
 
   it('may throw what is no AxiosError', async () => {
