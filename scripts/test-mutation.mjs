@@ -25,13 +25,9 @@ try {
     '@stryker-mutator/jest-runner@9.6.1',
   );
 
-  // The model and the storms need minutes for each mutant; what they find, the others find too.
-  const tests = [
-    'credentials/credential*.test.ts',
-    'strategies/*.test.ts',
-    'http/!(cost|exposure).test.ts',
-    'errors.test.ts',
-  ];
+  // What is quick and next to the code: the model, the storms and the walks through errors need minutes for each mutant.
+  const tests = ['credentials/credential*.test.ts', 'strategies/*.test.ts', 'errors.test.ts'];
+  if (mutate.some((pattern) => pattern.includes('http'))) tests.push('http/!(cost|exposure).test.ts');
   writeFileSync(
     join(dir, 'jest.mutation.config.ts'),
     `/** @jest-config-loader esbuild-register */
