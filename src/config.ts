@@ -35,7 +35,7 @@ const VARIABLES = {
   strategy: 'QELOS_AUTH_STRATEGY',
 } as const;
 
-const DEFAULT_TIMEOUT_MS = 20_000;
+export const DEFAULT_TIMEOUT_MS = 20_000;
 
 /** Longer than any secret of Qelos, shorter than the 16 KiB that Node accepts as headers of one message. */
 const MAX_SECRET_LENGTH = 4096;

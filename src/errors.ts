@@ -104,6 +104,11 @@ export function isAboutPrivileges(answer: { status: number; data: unknown }): bo
   return answer.status === 403 || messageOf(answer.data) === NOT_PRIVILEGED;
 }
 
+/** Whether an answer means, as far as Qelos tells, that the credential was refused. */
+export function isRefusedCredential(answer: { status: number; data: unknown }): boolean {
+  return answer.status === 401 && !isAboutPrivileges(answer);
+}
+
 /**
  * Explains a 401 or 403 of the API.
  *
@@ -127,6 +132,11 @@ export function explainRefusal(answer: { status: number; data: unknown }, apiTok
     authCode: 'ERR_AUTH_SESSION_REFUSED',
     hint: 'The server refused a fresh session too, so a new one does not help. One of: the user was disabled or lost its workspace, the route belongs to a service that does not accept this user, or the gateway could not reach the auth service. Check the user in Qelos, then the logs of that service.',
   };
+}
+
+/** What kind of thing was thrown: enough to look for it, without a text that could hold a secret. */
+export function kindOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.constructor.name : typeof thrown;
 }
 
 /** The `message` of a Qelos error body, if it has one. */

@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import axios, { AxiosError, type AxiosInstance, type CreateAxiosDefaults } from 'axios';
-import type { AuthConfig } from './config';
+import { type AuthConfig, DEFAULT_TIMEOUT_MS } from './config';
 import { CredentialManager } from './credentials/credential-manager';
 import type { CredentialStore } from './credentials/credential-store';
 import { messageOf } from './errors';
 import { type AuthEvents, EventHub } from './events';
 import { AuthInterceptor } from './http/auth-interceptor';
 import { createFetch } from './http/fetch';
-import { createBareClient, type Transport } from './http/http-client';
+import { createBareClient } from './http/http-client';
 import { Origin } from './http/origin';
 import type { IUser, QelosAdministratorSDK } from './sdk/qelos-sdk.types';
 import { loadSdk, takeUser } from './sdk/sign-in-sdk';
@@ -59,8 +59,8 @@ export class QelosAuth {
     this.#manager = new CredentialManager({
       strategy,
       events,
-      context: (signal) => ({ signal, http: createBareClient(config.url, origin, signal, transportOf(defaults)) }),
-      timeoutMs: config.timeoutMs ?? 20_000,
+      context: (signal) => ({ signal, http: createBareClient(config.url, origin, signal, defaults) }),
+      timeoutMs: config.timeoutMs ?? DEFAULT_TIMEOUT_MS,
       // An API token is configured, not obtained: there is nothing to share, and a new one must not lose to a stored one.
       store: strategy instanceof ApiTokenStrategy ? undefined : store,
       storeKey: storeKey(config, strategy.name),
@@ -153,12 +153,6 @@ function storeKey({ url, username, workspace }: AuthConfig, strategy: string): s
     .update(JSON.stringify([url, strategy, username, workspace]))
     .digest('hex');
   return `qelos-auth:${strategy}:${account.slice(0, 32)}`;
-}
-
-/** Sign-ins go the same way as requests do: the same agents and certificates, and nothing else of the defaults. */
-function transportOf(defaults: CreateAxiosDefaults): Transport {
-  const names = ['adapter', 'httpAgent', 'httpsAgent', 'proxy', 'lookup', 'family'] as const;
-  return Object.fromEntries(names.filter((name) => defaults[name] !== undefined).map((name) => [name, defaults[name]]));
 }
 
 function warnOfInsecureUrl(): void {

@@ -1,4 +1,4 @@
-import { AuthError } from '../errors';
+import { AuthError, kindOf } from '../errors';
 import type { EventHub } from '../events';
 import type { AuthContext, AuthStrategy } from '../strategies/auth-strategy';
 import { Credential, isSameCredential, lifetimeOf, parseCredential, serializeCredential } from './credential';
@@ -379,8 +379,7 @@ export class CredentialManager {
       return await untilAborted(either, async () => use(store, either), tooLate);
     } catch (error) {
       if (signal.aborted && (operation !== 'save' || this.#closed)) throw signal.reason;
-      const reason = error instanceof Error ? error.constructor.name : typeof error;
-      this.#events.emit('storeFailed', { operation, reason });
+      this.#events.emit('storeFailed', { operation, reason: kindOf(error) });
       return undefined;
     } finally {
       cancel();

@@ -12,10 +12,17 @@ interface Secrets {
   readonly refreshToken: string | undefined;
 }
 
+/** When it was obtained and ends; `lifeMs` as {@link lifetimeOf} has it. */
+interface Times {
+  readonly expiresAt?: Date | undefined;
+  readonly obtainedAt?: Date | undefined;
+  readonly lifeMs?: number | undefined;
+}
+
 /** Access to the private parts, for the functions of this file alone. */
 let secretsOf: (credential: Credential) => Secrets;
 let lifeOf: (credential: Credential) => number | undefined;
-let restore: (secrets: Secrets, times: { expiresAt: Date | undefined; obtainedAt: Date }) => Credential;
+let restore: (secrets: Secrets, times: Times) => Credential;
 
 /**
  * Something that authenticates requests: headers and, for sessions, the refresh token behind them. Opaque: its secrets are
@@ -31,16 +38,10 @@ export class Credential {
   static {
     secretsOf = (credential) => ({ headers: credential.#headers, refreshToken: credential.#refreshToken });
     lifeOf = (credential) => credential.#lifeMs;
-    restore = (secrets, times) => {
-      const lifeMs = times.expiresAt && Math.max(0, times.expiresAt.getTime() - Date.now());
-      return new Credential(secrets, { ...times, lifeMs });
-    };
+    restore = (secrets, times) => new Credential(secrets, times);
   }
 
-  private constructor(
-    secrets: Secrets,
-    times: { expiresAt?: Date | undefined; obtainedAt?: Date; lifeMs?: number | undefined },
-  ) {
+  private constructor(secrets: Secrets, times: Times) {
     this.#headers = secrets.headers;
     this.#refreshToken = secrets.refreshToken;
     this.#expiresAt = times.expiresAt;
@@ -87,7 +88,7 @@ export class Credential {
       headers[name.toLowerCase()] = value;
     }
     if (Object.keys(headers).length === 0) throw unusable('holds no header');
-    return new Credential({ headers, refreshToken: undefined }, options.expiresAt ? endingAt(options.expiresAt) : {});
+    return new Credential({ headers, refreshToken: undefined }, endingAt(options.expiresAt));
   }
 
   /** The headers it sets, in lower case. */
@@ -166,10 +167,7 @@ export function parseCredential(text: string): Credential | undefined {
     if (version !== 1) return undefined;
     const checked = secretsOf(Credential.headers(headers)).headers;
     if (refreshToken !== undefined) assertHeaderValue(refreshToken, 'refresh token');
-    return restore(
-      { headers: checked, refreshToken },
-      { expiresAt: validDate(expiresAt), obtainedAt: validDate(obtainedAt) ?? new Date() },
-    );
+    return restore({ headers: checked, refreshToken }, { ...endingAt(expiresAt), obtainedAt: validDate(obtainedAt) });
   } catch {
     return undefined;
   }
@@ -180,13 +178,13 @@ function validDate(value: string | number | Date | undefined): Date | undefined 
   return Number.isNaN(date.getTime()) ? undefined : date;
 }
 
-function endingAt(expiresAt: Date): { expiresAt: Date | undefined; lifeMs?: number } {
+function endingAt(expiresAt: string | Date | undefined): Times {
   const date = validDate(expiresAt);
-  return date ? { expiresAt: date, lifeMs: Math.max(0, date.getTime() - Date.now()) } : { expiresAt: undefined };
+  return date ? { expiresAt: date, lifeMs: Math.max(0, date.getTime() - Date.now()) } : {};
 }
 
 /** The claims are read without checking the signature: they only say when to refresh, and only the server can check it. */
-function lifeFromClaims(token: string): { expiresAt?: Date | undefined; lifeMs?: number | undefined } {
+function lifeFromClaims(token: string): Times {
   const claims = token.split('.')[1];
   if (claims === undefined) return {};
   let iat: unknown;

@@ -11,7 +11,7 @@ import axios, {
 import { Credential, headersOf } from '../credentials/credential';
 import type { CredentialManager } from '../credentials/credential-manager';
 import { toAuthError } from '../credentials/obtain-errors';
-import { type ApiRefusal, AuthError, explainRefusal, isAboutPrivileges } from '../errors';
+import { type ApiRefusal, AuthError, explainRefusal, isRefusedCredential } from '../errors';
 import type { EventHub } from '../events';
 import type { ApiAnswer, AuthStrategy, OutgoingRequest } from '../strategies/auth-strategy';
 import { answerOf, discard } from './answer';
@@ -216,7 +216,7 @@ export class AuthInterceptor {
   }
 
   #isRejected(answer: ApiAnswer): boolean {
-    return this.#strategy.isRejected?.(answer) ?? (answer.status === 401 && !isAboutPrivileges(answer));
+    return this.#strategy.isRejected?.(answer) ?? isRefusedCredential(answer);
   }
 
   /** The credential to send a refused request with once more; undefined if the refusal is its answer. */

@@ -54,13 +54,16 @@ export function exposeError<E>(error: E, config: InternalAxiosRequestConfig, cre
     current instanceof Error && depth < 8;
     current = current.cause, depth++
   ) {
-    scrub(current as Error & Partial<AxiosResponse & { response: AxiosResponse }>, config, credential, url);
+    scrub(current, config, credential, url);
   }
   return error;
 }
 
+/** What axios and adapters of others hang on their errors. */
+type AdapterError = Error & { config?: unknown; request?: unknown; response?: AxiosResponse };
+
 function scrub(
-  error: Error & { config?: unknown; request?: unknown; response?: AxiosResponse },
+  error: AdapterError,
   config: InternalAxiosRequestConfig,
   credential: Credential | undefined,
   url: string | undefined,

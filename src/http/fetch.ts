@@ -1,6 +1,5 @@
 import { Readable } from 'node:stream';
 import { type AxiosInstance, type AxiosRequestConfig, isAxiosError, isCancel } from 'axios';
-import { AuthError } from '../errors';
 
 /** Answers up to this size, when they say so, are read at once: a web stream costs several times as much. */
 const SMALL = 64 * 1024;
@@ -46,7 +45,6 @@ export function createFetch(instance: AxiosInstance, extra: AxiosRequestConfig =
       return await toResponse(response.data, response, signal);
     } catch (error) {
       if (isCancel(error) && signal?.aborted) throw signal.reason;
-      if (isAxiosError(error) && error.cause instanceof AuthError) throw error.cause;
       throw isAxiosError(error) ? new TypeError('fetch failed', { cause: error }) : error;
     }
   };

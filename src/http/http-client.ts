@@ -14,24 +14,24 @@ import { isRedirect, leavesOrigin, redirectTarget } from './redirect';
 /** More than any credential, less than what could hurt. */
 const MOST_BYTES = 1024 * 1024;
 
-/** How the instance is reached: what sign-ins take over from the options for the API's own axios instance. */
-export type Transport = Pick<
-  CreateAxiosDefaults,
-  'adapter' | 'httpAgent' | 'httpsAgent' | 'proxy' | 'lookup' | 'family'
->;
+/** How the instance is reached: the same agents and certificates as for requests, and nothing else of their defaults. */
+const TRANSPORT = ['adapter', 'httpAgent', 'httpsAgent', 'proxy', 'lookup', 'family'] as const;
+type Transport = Pick<CreateAxiosDefaults, (typeof TRANSPORT)[number]>;
 
 /**
  * The axios instance that strategies obtain credentials with: bare, that is without a credential of ours. It sends to the
  * instance's origin alone, follows no redirect (a 307 would carry the password along), takes at most 1 MiB, ends with its
  * signal, and its errors and responses hold neither what was sent nor how.
+ *
+ * @param defaults - of the axios instance for the API, which say how the instance is reached
  */
 export function createBareClient(
   url: string,
   origin: Origin,
   signal: AbortSignal,
-  transport: Transport,
+  defaults: CreateAxiosDefaults,
 ): AxiosInstance {
-  const { adapter: chosen = axios.defaults.adapter, ...connection } = transport;
+  const { adapter: chosen = axios.defaults.adapter, ...connection } = transportOf(defaults);
 
   const adapter: AxiosAdapter = async (config) => {
     if (!origin.ownsRequest(config)) throw outsideOrigin(origin);
@@ -59,6 +59,11 @@ export function createBareClient(
     maxContentLength: MOST_BYTES,
     maxBodyLength: MOST_BYTES,
   });
+}
+
+function transportOf(defaults: CreateAxiosDefaults): Transport {
+  const given = TRANSPORT.filter((name) => defaults[name] !== undefined);
+  return Object.fromEntries(given.map((name) => [name, defaults[name]]));
 }
 
 function outsideOrigin(origin: Origin): AuthError {

@@ -1,9 +1,8 @@
 import { readFile } from 'node:fs/promises';
-import type { AuthConfig } from '../config';
-import { faultOf } from '../config';
+import { type AuthConfig, faultOf } from '../config';
 import { Credential } from '../credentials/credential';
 import { inject, injectable } from '../di';
-import { AuthError, isAboutPrivileges } from '../errors';
+import { AuthError, isRefusedCredential } from '../errors';
 import { noSession, signInSdk, workspaceMismatch } from '../sdk/sign-in-sdk';
 import { AUTH_CONFIG } from '../tokens';
 import type { ApiAnswer, AuthContext, AuthStrategy } from './auth-strategy';
@@ -55,7 +54,7 @@ export class ApiTokenStrategy implements AuthStrategy {
    * refused key with an empty 401, so the body tells nothing.
    */
   isRejected(answer: ApiAnswer): boolean {
-    return this.#config.apiToken === undefined && answer.status === 401 && !isAboutPrivileges(answer);
+    return this.#config.apiToken === undefined && isRefusedCredential(answer);
   }
 
   async #tokenFromFile(): Promise<string> {

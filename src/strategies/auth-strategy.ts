@@ -54,7 +54,7 @@ export interface AuthStrategy {
   signIn(context: AuthContext): Promise<Credential>;
   /** Obtains the successor of a credential. Without it, or for a bearer credential without refresh token: `signIn`. */
   refresh?(current: Credential, context: AuthContext): Promise<Credential>;
-  /** Whether an answer means that the credential was refused. Default: status 401. */
+  /** Whether an answer means that the credential was refused. Default: status 401, unless it says that the user lacks a role. */
   isRejected?(answer: ApiAnswer): boolean;
   /** Puts the credential on a request. Default: sets the credential's headers. For schemes that sign requests. */
   authorize?(request: OutgoingRequest, credential: Credential): void | Promise<void>;

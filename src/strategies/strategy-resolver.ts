@@ -1,4 +1,4 @@
-import { AuthError } from '../errors';
+import { AuthError, kindOf } from '../errors';
 import type { AuthStrategy } from './auth-strategy';
 
 /** The strategy that was chosen, and why the ones before it were not. */
@@ -66,8 +66,7 @@ function missingOf(strategy: AuthStrategy): readonly string[] {
   try {
     return strategy.missing();
   } catch (error) {
-    const thrown = error instanceof Error ? error.constructor.name : typeof error;
-    throw new AuthError('ERR_AUTH_CONFIG', `The strategy "${strategy.name}" threw ${thrown} from missing().`, {
+    throw new AuthError('ERR_AUTH_CONFIG', `The strategy "${strategy.name}" threw ${kindOf(error)} from missing().`, {
       hint: 'This is a fault in the strategy: missing() returns the names of the settings it lacks and never throws.',
     });
   }
