@@ -5,7 +5,7 @@ import { describe, expect, it, jest } from '@jest/globals';
 import { type AuthConfig, isLoopback, loadAuthConfig } from '../src/config';
 import { createQelosAuth } from '../src/container';
 import { AuthError } from '../src/errors';
-import { expectNoSecret, sinksOf } from './credentials/sinks';
+import { expectNoSecret, sinksOf } from './support/sinks';
 
 type Env = Record<string, string | undefined>;
 

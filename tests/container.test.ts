@@ -26,7 +26,7 @@ import { EventHub } from '../src/events';
 import { createBareClient } from '../src/http/http-client';
 import { Origin } from '../src/http/origin';
 import { type QelosServer, startQelosServer } from '../src/testing';
-import { expectNoSecret } from './credentials/sinks';
+import { expectNoSecret } from './support/sinks';
 
 let server: QelosServer;
 let container: DependencyContainer;

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { AxiosError, type InternalAxiosRequestConfig } from 'axios';
 import { toAuthError } from '../src/credentials/obtain-errors';
 import { AuthError, apiRefusal, explainRefusal, isAboutPrivileges, isAuthError, messageOf } from '../src/errors';
-import { expectNoSecret } from './credentials/sinks';
+import { expectNoSecret } from './support/sinks';
 
 const details = { hint: 'Do this.', status: 503, retryable: true, retryAfterMs: 1_000, cause: new Error('below') };
 

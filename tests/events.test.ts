@@ -6,17 +6,10 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import { type AuthEvents, type CredentialStore, createQelosAuth, type QelosAuth, type QelosAuthOptions } from '../src';
 import { EventHub } from '../src/events';
 import { type QelosServer, startQelosServer } from '../src/testing';
-import { expectNoSecret } from './credentials/sinks';
+import { EVENT_NAMES } from './support/event-names';
+import { expectNoSecret } from './support/sinks';
 
 const ENTITIES = '/api/blueprints/thing/entities';
-const NAMES = [
-  'strategySelected',
-  'signedIn',
-  'refreshed',
-  'refreshFailed',
-  'requestRetried',
-  'storeFailed',
-] as const satisfies (keyof AuthEvents)[];
 
 describe('listeners', () => {
   const detail = { strategy: 's', adopted: false };
@@ -147,7 +140,7 @@ describe('a whole life', () => {
   function start(options: QelosAuthOptions = {}): QelosAuth {
     const { username, password } = server.users[0] as QelosServer['users'][number];
     auth = createQelosAuth({ env: {}, config: { url: server.url, username, password }, ...options });
-    for (const event of NAMES) auth.on(event, (detail) => void heard.push([event, detail]));
+    for (const event of EVENT_NAMES) auth.on(event, (detail) => void heard.push([event, detail]));
     return auth;
   }
   const heardNames = () => heard.map(([event]) => event);
@@ -197,7 +190,7 @@ describe('a whole life', () => {
 
   it('a listener that throws makes no call fail', async () => {
     const { http } = start();
-    for (const event of NAMES) {
+    for (const event of EVENT_NAMES) {
       auth?.on(event, () => {
         throw new Error('listener');
       });
@@ -227,7 +220,7 @@ describe('a whole life', () => {
     server.fail('/api/token/refresh', { status: 500, body: { echo: texts.at(-1) } });
     await http.get(ENTITIES).catch(() => {});
 
-    expect(new Set(heardNames())).toEqual(new Set(NAMES));
+    expect(new Set(heardNames())).toEqual(new Set(EVENT_NAMES));
     expect(published).toHaveLength(heard.length);
     const secrets = texts.flatMap((text) => {
       const { headers, refreshToken } = JSON.parse(text);

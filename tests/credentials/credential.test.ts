@@ -9,8 +9,8 @@ import {
   redact,
   serializeCredential,
 } from '../../src/credentials/credential';
+import { expectNoSecret, sinksOf } from '../support/sinks';
 import { webToken, webTokenFor } from './json-web-token';
-import { expectNoSecret, sinksOf } from './sinks';
 
 const key = 'ql_0123456789abcdef';
 const badResponse = expect.objectContaining({ name: 'AuthError', code: 'ERR_AUTH_BAD_RESPONSE' });

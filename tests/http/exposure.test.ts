@@ -3,10 +3,12 @@ import { createServer as createTcpServer } from 'node:net';
 import { Readable } from 'node:stream';
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import axios, { type AxiosAdapter, type AxiosRequestConfig, isAxiosError } from 'axios';
-import { type AuthEvents, isAuthError, type QelosAuth } from '../../src';
+import { isAuthError, type QelosAuth } from '../../src';
 import { type Backend, listen, sendJson, startBackend } from '../support/backend';
 import { runChild } from '../support/child';
-import { leaks, reachableSecrets, sinks } from '../support/secrets';
+import { EVENT_NAMES } from '../support/event-names';
+import { leaks, reachableSecrets } from '../support/secrets';
+import { sinksOf } from '../support/sinks';
 import { openAuth, ways } from '../support/ways';
 import { whenDone } from '../support/when-done';
 
@@ -31,7 +33,7 @@ describe('the tools of this file', () => {
     };
     const error = new Error('outer', { cause: Object.assign(new Error('inner'), { agent }) });
     expect(reachableSecrets(error, ['secret'])).toEqual(['.cause.agent.sockets<value 0>.0.Symbol(s).raw']);
-    const printed = await sinks(Object.assign(new Error('a-secret'), { config: { key: 'a-secret' } }));
+    const printed = sinksOf(Object.assign(new Error('a-secret'), { config: { key: 'a-secret' } }));
     expect(Object.keys(printed).filter((sink) => !printed[sink]?.includes('a-secret'))).toEqual([]);
   });
 
@@ -40,7 +42,7 @@ describe('the tools of this file', () => {
     const error = await failure(
       axios.get(`${api.url}/x`, { headers: { 'x-api-key': `${api.apiToken}` }, maxContentLength: 1 }),
     );
-    const found = await leaks(error, [api.apiToken]);
+    const found = leaks(error, [api.apiToken]);
     expect(found).toContain('printed by inspect');
     expect(found.length).toBeGreaterThan(5);
   });
@@ -80,7 +82,7 @@ describe.each(adapters)('what comes out of the adapter %s', (adapterName, adapte
       });
       await auth.signIn();
     });
-    const expectNone = async (value: unknown) => expect(await leaks(value, secretsOf(api))).toEqual([]);
+    const expectNone = async (value: unknown) => expect(leaks(value, secretsOf(api))).toEqual([]);
 
     describe.each([undefined, 'stream', 'arraybuffer', 'text'] as const)('responseType %s', (responseType) => {
       const get = (path: string, more: AxiosRequestConfig = {}) =>
@@ -221,11 +223,11 @@ describe.each(adapters)('what comes out of the adapter %s', (adapterName, adapte
         await arrived;
         const error = await failure(both[1].http.get(bad));
         expect(error).toHaveProperty('message');
-        expect(await leaks(error, secretsOf(api, other))).toEqual([]);
+        expect(leaks(error, secretsOf(api, other))).toEqual([]);
         const response = await both[1].http.get('/x');
-        expect(await leaks(response, secretsOf(api, other))).toEqual([]);
+        expect(leaks(response, secretsOf(api, other))).toEqual([]);
         answerSlow();
-        expect(await leaks(await slow, secretsOf(api, other))).toEqual([]);
+        expect(leaks(await slow, secretsOf(api, other))).toEqual([]);
         expect(httpAgent.freeSockets).not.toEqual({});
       }
     });
@@ -248,7 +250,7 @@ describe.each(ways)('errors, through $name', ({ open, send, name }) => {
       const auth = open({ config: { url, username, password } });
       for (const error of [await failure(send(auth, { path: '/x' })), await failure(auth.signIn())]) {
         expect(isAuthError(error)).toBe(true);
-        expect(await leaks(error, [...secretsOf(api)])).toEqual([]);
+        expect(leaks(error, [...secretsOf(api)])).toEqual([]);
       }
       expect(api.to('/x')).toEqual([]);
     }
@@ -271,7 +273,7 @@ describe.each(ways)('errors, through $name', ({ open, send, name }) => {
       api.on('/api/signin', answer);
       const error = await failure(send(auth, { path: '/x' }));
       expect(isAuthError(error)).toBe(true);
-      expect(await leaks(error, secretsOf(api))).toEqual([]);
+      expect(leaks(error, secretsOf(api))).toEqual([]);
       api.on('/api/token/refresh', () => false);
       api.on('/api/signin', () => false);
     }
@@ -285,11 +287,11 @@ describe.each(ways)('errors, through $name', ({ open, send, name }) => {
     api.on('/reset', (_, _response, incoming) => incoming.socket.resetAndDestroy());
     const error = await failure(send(auth, { path: '/reset', method: 'POST', body: '{}' }));
     expect(error).toBeInstanceOf(Error);
-    expect(await leaks(error, secretsOf(api))).toEqual([]);
+    expect(leaks(error, secretsOf(api))).toEqual([]);
     await api.close();
     const refused = await failure(send(auth, { path: '/x' }));
     expect(refused).toBeInstanceOf(Error);
-    expect(await leaks(refused, secretsOf(api))).toEqual([]);
+    expect(leaks(refused, secretsOf(api))).toEqual([]);
   });
 
   it('F54: no secret in any sink of the instance itself, before, during and after', async () => {
@@ -299,7 +301,7 @@ describe.each(ways)('errors, through $name', ({ open, send, name }) => {
     // The agents of axios are the process's own; what a plugin prints is the instance.
     const all = () => [auth, auth.http, auth.fetch, auth.strategy, auth.sdk].map((part) => ({ part }));
     for (const state of ['cold', 'warm', 'refreshed']) {
-      for (const value of all()) expect([state, await leaks(value, secretsOf(api))]).toEqual([state, []]);
+      for (const value of all()) expect([state, leaks(value, secretsOf(api))]).toEqual([state, []]);
       if (state === 'warm') api.expire();
       await send(auth, { path: '/x' });
     }
@@ -311,15 +313,7 @@ describe.each(ways)('errors, through $name', ({ open, send, name }) => {
     const { url, username, password } = api;
     const auth = open({ config: { url, username, password } });
     const told: unknown[] = [];
-    const names: (keyof AuthEvents)[] = [
-      'strategySelected',
-      'signedIn',
-      'refreshed',
-      'refreshFailed',
-      'requestRetried',
-      'storeFailed',
-    ];
-    for (const event of names) auth.on(event, (detail) => told.push({ event, detail }));
+    for (const event of EVENT_NAMES) auth.on(event, (detail) => told.push({ event, detail }));
     await send(auth, { path: `/x?token=${password}` });
     api.expire();
     await send(auth, { path: `/x?token=${password}` });
@@ -329,7 +323,7 @@ describe.each(ways)('errors, through $name', ({ open, send, name }) => {
     expect(told.map((one) => (one as { event: string }).event)).toEqual(
       expect.arrayContaining(['strategySelected', 'signedIn', 'refreshed', 'refreshFailed', 'requestRetried']),
     );
-    expect(await leaks(told, secretsOf(api))).toEqual([]);
+    expect(leaks(told, secretsOf(api))).toEqual([]);
   });
 });
 
@@ -342,7 +336,7 @@ it('F10: no secret when nothing listens at all', async () => {
     const auth = openAuth({ config: { url: `http://localhost:${port}`, ...config } });
     const error = await failure(auth.http.get('/x'));
     expect(isAuthError(error) && error.code).toBe('ERR_AUTH_UNAVAILABLE');
-    expect(await leaks(error, secrets)).toEqual([]);
+    expect(leaks(error, secrets)).toEqual([]);
   }
 });
 

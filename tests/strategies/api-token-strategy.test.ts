@@ -6,7 +6,7 @@ import { type AuthConfig, createQelosAuth, type QelosAuth } from '../../src';
 import { headersOf, lifetimeOf } from '../../src/credentials/credential';
 import { ApiTokenStrategy } from '../../src/strategies/api-token-strategy';
 import { type QelosServer, startQelosServer } from '../../src/testing';
-import { expectNoSecret } from '../credentials/sinks';
+import { expectNoSecret } from '../support/sinks';
 import { contextFor, failureOf, managerOf } from './obtaining';
 
 const ME = '/api/me';

@@ -4,7 +4,7 @@ import { Credential, headersOf, lifetimeOf } from '../../src/credentials/credent
 import { retryAfterMs } from '../../src/credentials/obtain-errors';
 import { OAuthRefreshStrategy } from '../../src/strategies/oauth-refresh-strategy';
 import { type QelosServer, startQelosServer } from '../../src/testing';
-import { expectNoSecret } from '../credentials/sinks';
+import { expectNoSecret } from '../support/sinks';
 import { contextFor, failureOf, managerOf } from './obtaining';
 
 const SIGN_IN = '/api/signin';

@@ -4,7 +4,7 @@ import { ApiTokenStrategy } from '../../src/strategies/api-token-strategy';
 import type { AuthStrategy } from '../../src/strategies/auth-strategy';
 import { OAuthRefreshStrategy } from '../../src/strategies/oauth-refresh-strategy';
 import { StrategyResolver } from '../../src/strategies/strategy-resolver';
-import { expectNoSecret } from '../credentials/sinks';
+import { expectNoSecret } from '../support/sinks';
 
 const url = 'https://my.qelos.example';
 

@@ -1,7 +1,4 @@
-import { Writable } from 'node:stream';
-import { inspect } from 'node:util';
-import pino from 'pino';
-import winston from 'winston';
+import { sinksOf } from './sinks';
 
 /** Everything that can be reached from a value, however hidden, that holds one of the secrets: by path. */
 export function reachableSecrets(root: unknown, secrets: readonly string[]): string[] {
@@ -64,67 +61,9 @@ function read(value: object, key: PropertyKey): unknown {
   }
 }
 
-/** What every place where values get printed makes of one, by the name of the place. */
-export async function sinks(value: unknown): Promise<Record<string, string>> {
-  return {
-    String: attempt(() => String(value)),
-    stack: value instanceof Error ? String(value.stack) : '',
-    inspect: attempt(() =>
-      inspect(value, { depth: 30, showHidden: true, maxArrayLength: null, maxStringLength: null }),
-    ),
-    JSON: attempt(() => JSON.stringify(value)),
-    'JSON of what it has': attempt(() => JSON.stringify({ ...(value as object) })),
-    pino: attempt(() => withPino(value)),
-    winston: await withWinston(value),
-  };
-}
-
-/** A circle cannot be printed as JSON, which is no leak. */
-function attempt(print: () => string | undefined): string {
-  try {
-    return print() ?? '';
-  } catch (error) {
-    return String(error);
-  }
-}
-
-function withPino(value: unknown): string {
-  let text = '';
-  const logger = pino({ level: 'trace' }, { write: (line: string) => (text += line) });
-  logger.error(value as object);
-  logger.error({ err: value, value });
-  return text;
-}
-
-async function withWinston(value: unknown): Promise<string> {
-  let text = '';
-  const stream = new Writable({
-    write(chunk, _encoding, done) {
-      text += chunk;
-      done();
-    },
-  });
-  const { combine, errors, json, prettyPrint } = winston.format;
-  for (const format of [combine(errors({ stack: true }), json()), combine(errors({ stack: true }), prettyPrint())]) {
-    const logger = winston.createLogger({ format, transports: [new winston.transports.Stream({ stream })] });
-    for (const log of [() => logger.error(value as Error), () => logger.error('failed', { value, error: value })]) {
-      try {
-        log();
-      } catch {
-        // winston cannot print a circle with some formats
-      }
-    }
-    await new Promise<void>((resolve) => {
-      logger.once('finish', resolve);
-      logger.end();
-    });
-  }
-  return text;
-}
-
 /** Where a value leads to a secret: by property, and by every sink. */
-export async function leaks(value: unknown, secrets: readonly string[]): Promise<string[]> {
-  const printed = Object.entries(await sinks(value))
+export function leaks(value: unknown, secrets: readonly string[]): string[] {
+  const printed = Object.entries(sinksOf(value))
     .filter(([, text]) => secrets.some((secret) => text.includes(secret)))
     .map(([sink]) => `printed by ${sink}`);
   return [...reachableSecrets(value, secrets), ...printed];

@@ -9,10 +9,13 @@ export function sinksOf(value: unknown): Record<string, string> {
   return {
     String: attempt(() => String(value)),
     stack: value instanceof Error ? String(value.stack) : '',
-    inspect: inspect(value, { depth: 30, showHidden: true, maxArrayLength: null, maxStringLength: null }),
+    inspect: attempt(() =>
+      inspect(value, { depth: 30, showHidden: true, maxArrayLength: null, maxStringLength: null }),
+    ),
     JSON: attempt(() => JSON.stringify(value) ?? ''),
+    'JSON of what it has': attempt(() => JSON.stringify({ ...(value as object) })),
     pino: attempt(() => withPino(value)),
-    winston: attempt(() => withWinston(value)),
+    winston: withWinston(value),
   };
 }
 
@@ -56,13 +59,15 @@ function withPino(value: unknown): string {
 
 function withWinston(value: unknown): string {
   const { stream, text } = collector();
-  const { combine, errors, json, splat } = winston.format;
-  const logger = winston.createLogger({
-    format: combine(errors({ stack: true }), splat(), json()),
-    transports: [new winston.transports.Stream({ stream })],
-  });
-  logger.error(value as object);
-  logger.error('text', { value });
-  logger.error('text %o', value);
+  const { combine, errors, json, prettyPrint, splat } = winston.format;
+  for (const format of [
+    combine(errors({ stack: true }), splat(), json()),
+    combine(errors({ stack: true }), prettyPrint()),
+  ]) {
+    const logger = winston.createLogger({ format, transports: [new winston.transports.Stream({ stream })] });
+    attempt(() => String(logger.error(value as object)));
+    attempt(() => String(logger.error('text', { value, error: value })));
+    attempt(() => String(logger.error('text %o', value)));
+  }
   return text();
 }
