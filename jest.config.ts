@@ -3,7 +3,7 @@ import type { Config } from 'jest';
 
 const config: Config = {
   testEnvironment: 'node',
-  roots: ['<rootDir>/src', '<rootDir>/tests'],
+  roots: ['<rootDir>/src', '<rootDir>/tests', '<rootDir>/examples/strategies'],
   // Belong to projects that have the packed library installed: see scripts/check-consumers.mjs.
   testPathIgnorePatterns: ['/node_modules/', '<rootDir>/tests/consumers/', '<rootDir>/tests/naive/'],
   setupFiles: ['reflect-metadata'],
@@ -11,6 +11,7 @@ const config: Config = {
   moduleNameMapper: {
     '^qelos-auth$': '<rootDir>/src/index.ts',
     '^qelos-auth/testing$': '<rootDir>/src/testing/index.ts',
+    '^node:test$': '<rootDir>/tests/support/node-test.ts',
   },
   transform: {
     '^.+\\.[cm]?[jt]s$': [

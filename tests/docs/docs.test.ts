@@ -13,6 +13,10 @@ const FILES = [
   ...readdirSync(join(ROOT, 'docs'))
     .filter((name) => name.endsWith('.md'))
     .map((name) => `docs/${name}`),
+  'examples/strategies/README.md',
+  ...readdirSync(join(ROOT, 'examples/strategies'), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => `examples/strategies/${name}/README.md`),
 ];
 
 /** The members of a union of string literals in a source file. */

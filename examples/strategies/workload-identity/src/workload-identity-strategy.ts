@@ -1,0 +1,135 @@
+import { readFile } from 'node:fs/promises';
+import { AUTH_CONFIG, type AuthConfig, type AuthContext, AuthError, type AuthStrategy, Credential } from 'qelos-auth';
+import { inject, injectable } from 'tsyringe';
+
+/** An answer of the endpoint, good or not (RFC 8693, 2.2). */
+interface TokenAnswer {
+  status: number;
+  retryAfter: string | null;
+  /** Absent if it is no JSON, and so no answer of a token endpoint. */
+  body: undefined | { access_token?: string; token_type?: string; expires_in?: number; error?: string };
+}
+
+/**
+ * Authenticates with the identity that the platform gives a workload, so that no secret has to be handed to it: the token in
+ * `QELOS_IDENTITY_TOKEN_FILE` (a projected service-account token, say) is exchanged for a Qelos session by the broker at
+ * `QELOS_TOKEN_EXCHANGE_URL` (RFC 8693, OAuth 2.0 Token Exchange).
+ *
+ * There is no `refresh`, though Qelos has one: the identity is at hand at any time, the broker gets to say no when the workload
+ * has lost its rights, and a Qelos session that is refreshed loses its workspace. The file is read each time, as the platform
+ * replaces the token long before it ends.
+ */
+@injectable()
+export class WorkloadIdentityStrategy implements AuthStrategy {
+  readonly name = 'workload-identity';
+  readonly #endpoint = setting('QELOS_TOKEN_EXCHANGE_URL');
+  readonly #tokenFile = setting('QELOS_IDENTITY_TOKEN_FILE');
+  readonly #resource: string;
+
+  /** @param config - its `url` is what the session is asked for */
+  constructor(@inject(AUTH_CONFIG) config: AuthConfig) {
+    this.#resource = config.url;
+  }
+
+  missing(): readonly string[] {
+    const needed = { QELOS_TOKEN_EXCHANGE_URL: this.#endpoint, QELOS_IDENTITY_TOKEN_FILE: this.#tokenFile };
+    return Object.entries(needed).flatMap(([name, value]) => (value ? [] : [name]));
+  }
+
+  /** @throws AuthError `ERR_AUTH_REFUSED`, `ERR_AUTH_CONFIG`, `ERR_AUTH_UNAVAILABLE` or `ERR_AUTH_BAD_RESPONSE` */
+  async signIn({ signal }: AuthContext): Promise<Credential> {
+    const { status, retryAfter, body } = await this.#exchange(await this.#identityToken(signal), signal);
+    if (status !== 200 || !body) throw refusal(status, retryAfter, body?.error);
+    const { access_token, token_type, expires_in } = body;
+    if (typeof access_token !== 'string' || token_type?.toLowerCase() !== 'bearer') throw noBearerToken();
+    // Where the broker does not say it, a Qelos token says itself when it ends.
+    const expiresAt = expires_in ? new Date(Date.now() + expires_in * 1000) : undefined;
+    return Credential.bearer(access_token, { expiresAt });
+  }
+
+  async #identityToken(signal: AbortSignal): Promise<string> {
+    try {
+      return (await readFile(this.#tokenFile, { encoding: 'utf8', signal })).trim();
+    } catch (error) {
+      const { code = 'unknown error' } = error as NodeJS.ErrnoException;
+      throw new AuthError('ERR_AUTH_CONFIG', `QELOS_IDENTITY_TOKEN_FILE names a file that cannot be read (${code}).`, {
+        hint: 'Check that the token is mounted there (in Kubernetes, a projected volume) and that the plugin may read it. It is tried again by itself.',
+        retryable: true,
+      });
+    }
+  }
+
+  async #exchange(identityToken: string, signal: AbortSignal): Promise<TokenAnswer> {
+    const body = new URLSearchParams({
+      grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+      subject_token: identityToken,
+      subject_token_type: 'urn:ietf:params:oauth:token-type:jwt',
+      requested_token_type: 'urn:ietf:params:oauth:token-type:access_token',
+      resource: this.#resource,
+    });
+    try {
+      // A redirect (307) would take the identity to another host.
+      const response = await fetch(this.#endpoint, { method: 'POST', body, signal, redirect: 'manual' });
+      const retryAfter = response.headers.get('retry-after');
+      return { status: response.status, retryAfter, body: parsed(await response.text()) };
+    } catch {
+      throw new AuthError('ERR_AUTH_UNAVAILABLE', 'QELOS_TOKEN_EXCHANGE_URL did not answer.', {
+        hint: 'Check the URL, the network and the certificate; NODE_EXTRA_CA_CERTS names a CA of your own. It is tried again by itself.',
+        retryable: true,
+      });
+    }
+  }
+}
+
+function setting(name: string): string {
+  return process.env[name]?.trim() ?? '';
+}
+
+function parsed(text: string): TokenAnswer['body'] {
+  try {
+    return JSON.parse(text) ?? undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** RFC 8693, 2.2.2, and RFC 6749, 5.2. Of the answer, only codes that are known are told: its text may quote the token. */
+function refusal(status: number, retryAfter: string | null, error: string | undefined): AuthError {
+  const seen = `(HTTP status ${status})`;
+  if (status === 429 || status >= 500) {
+    return new AuthError('ERR_AUTH_UNAVAILABLE', `The broker at QELOS_TOKEN_EXCHANGE_URL is out of order ${seen}.`, {
+      hint: 'Look at the state of the broker. It is tried again by itself.',
+      status,
+      retryable: true,
+      retryAfterMs: Number(retryAfter) * 1000 || undefined,
+    });
+  }
+  if (error === 'invalid_target') {
+    return new AuthError('ERR_AUTH_CONFIG', `The broker gives out no sessions for QELOS_URL ${seen}.`, {
+      hint: 'Have the URL added to what the broker serves, letter by letter, or correct QELOS_URL.',
+      status,
+    });
+  }
+  if (status === 400 || status === 401 || status === 403) {
+    return new AuthError('ERR_AUTH_REFUSED', `The broker refused the token in QELOS_IDENTITY_TOKEN_FILE ${seen}.`, {
+      hint: 'Check that the token is made for the broker (its audience), is not past its end, and that the broker trusts who issued it. The file is read again by itself.',
+      status,
+    });
+  }
+  return new AuthError(
+    'ERR_AUTH_BAD_RESPONSE',
+    `QELOS_TOKEN_EXCHANGE_URL answered as no token endpoint does ${seen}.`,
+    {
+      hint: 'Check that the URL is that of the endpoint itself, and what stands in front of it; a redirect is not followed.',
+      status,
+      retryable: true,
+    },
+  );
+}
+
+function noBearerToken(): AuthError {
+  return new AuthError('ERR_AUTH_BAD_RESPONSE', 'The answer of QELOS_TOKEN_EXCHANGE_URL holds no bearer token.', {
+    hint: 'Check that the broker answers as RFC 8693 has it: JSON with "access_token", and "token_type" Bearer.',
+    retryable: true,
+  });
+}
