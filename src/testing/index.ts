@@ -1,4 +1,5 @@
 export type { Membership as QelosServerMembership } from './accounts';
+export { type AuthStrategySuite, describeAuthStrategy } from './describe-auth-strategy';
 export type { QelosServerFault } from './faults';
 export {
   type QelosServer,
@@ -9,3 +10,4 @@ export {
   startQelosServer,
 } from './qelos-server';
 export type { RequestFilter as QelosServerRequestFilter } from './request-log';
+export type { AuthStrategyServer, OfflineStrategyUnderTest, StrategyUnderTest } from './strategy-under-test';

@@ -1,19 +1,13 @@
 import { Writable } from 'node:stream';
-import { inspect } from 'node:util';
 import { expect } from '@jest/globals';
 import pino from 'pino';
 import winston from 'winston';
+import { attempt, sinksOf as printedBy } from '../../src/testing/sinks';
 
 /** Everything by which a value commonly ends up in a log, as text. */
 export function sinksOf(value: unknown): Record<string, string> {
   return {
-    String: attempt(() => String(value)),
-    stack: value instanceof Error ? String(value.stack) : '',
-    inspect: attempt(() =>
-      inspect(value, { depth: 30, showHidden: true, maxArrayLength: null, maxStringLength: null }),
-    ),
-    JSON: attempt(() => JSON.stringify(value) ?? ''),
-    'JSON of what it has': attempt(() => JSON.stringify({ ...(value as object) })),
+    ...printedBy(value),
     pino: attempt(() => withPino(value)),
     winston: withWinston(value),
   };
@@ -27,15 +21,6 @@ export function expectNoSecret(value: unknown, secrets: readonly (string | undef
     given.filter((secret) => text.includes(secret)).map(() => sink),
   );
   expect(shown).toEqual([]);
-}
-
-/** A sink that cannot print a value at all, as JSON cannot print a circle, shows nothing of it. */
-function attempt(print: () => string): string {
-  try {
-    return print();
-  } catch (error) {
-    return String(error);
-  }
 }
 
 function collector(): { stream: Writable; text: () => string } {

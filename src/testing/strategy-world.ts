@@ -1,0 +1,185 @@
+import { clearTimeout, setTimeout } from 'node:timers';
+import { createQelosAuth } from '../container';
+import { Credential, headersOf } from '../credentials/credential';
+import { isAuthError, kindOf } from '../errors';
+import type { QelosAuth } from '../qelos-auth';
+import { type StrategyCall, StrategyObserver } from './observed-strategy';
+import type { AuthStrategyServer, OfflineStrategyUnderTest, StrategyUnderTest } from './strategy-under-test';
+
+/** How a world is made, for one case. */
+export interface WorldOptions<S extends AuthStrategyServer> {
+  startServer(): Promise<S>;
+  create(
+    server: S,
+  ): StrategyUnderTest | OfflineStrategyUnderTest | Promise<StrategyUnderTest | OfflineStrategyUnderTest>;
+  readonly offline: boolean;
+  /** Milliseconds that a sign-in may take while everybody answers. */
+  readonly timeoutMs: number;
+}
+
+/** What came of a call of the API: the status answered, or why there was none. */
+export type Outcome = { readonly status: number } | { readonly error: unknown };
+
+/** After its signal has aborted, a strategy ends within so many milliseconds. It takes a few; a busy machine, more. */
+const GRACE_MS = 1_000;
+
+/** A server, a strategy and whoever is behind it, and the library over them; all of it for one case, and gone after it. */
+export class World {
+  readonly subject: StrategyUnderTest;
+  readonly offline: boolean;
+  readonly observer = new StrategyObserver();
+  readonly #server: AuthStrategyServer;
+  readonly #timeoutMs: number;
+  readonly #opened: QelosAuth[] = [];
+
+  private constructor(
+    server: AuthStrategyServer,
+    subject: StrategyUnderTest,
+    { offline, timeoutMs }: Pick<WorldOptions<AuthStrategyServer>, 'offline' | 'timeoutMs'>,
+  ) {
+    this.#server = server;
+    this.subject = subject;
+    this.offline = offline;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  static async within<S extends AuthStrategyServer, T>(
+    options: WorldOptions<S>,
+    body: (world: World) => Promise<T>,
+  ): Promise<T> {
+    const server = await options.startServer();
+    try {
+      // Where nobody can refuse or be silent, no case asks for it.
+      const subject = (await created(options, server)) as StrategyUnderTest;
+      const world = new World(server, subject, options);
+      try {
+        return await body(world);
+      } finally {
+        await world.#close();
+      }
+    } finally {
+      await server.close();
+    }
+  }
+
+  /**
+   * The library over the strategy: an account that has not signed in yet.
+   *
+   * @throws AuthError why the library does not take the strategy
+   */
+  open({ strategy = this.subject.strategy, timeoutMs = this.#timeoutMs } = {}): QelosAuth {
+    const auth = createQelosAuth({
+      config: { url: this.#server.url, strategy: strategy.name, timeoutMs },
+      env: {},
+      strategies: [this.observer.watch(strategy)],
+      // For an API that is silent too; more than any sign-in may take.
+      axios: { timeout: 2 * timeoutMs },
+    });
+    this.#opened.push(auth);
+    return auth;
+  }
+
+  /** Ends the current credential. */
+  async expire(): Promise<void> {
+    if (this.subject.expire) await this.subject.expire();
+    else this.#server.expireAccessTokens?.();
+  }
+
+  /** The last call of an operation. */
+  last(operation: StrategyCall['operation']): StrategyCall | undefined {
+    return this.observer.of(operation).at(-1);
+  }
+
+  /** Waits for a call that has to end, but not for ever. Returns whether it did. */
+  async hasEnded(call: StrategyCall): Promise<boolean> {
+    let timer: NodeJS.Timeout | undefined;
+    const tooLate = new Promise<false>((resolve) => {
+      timer = setTimeout(() => resolve(false), GRACE_MS);
+    });
+    const ended = await Promise.race([call.settled.then(() => true), tooLate]);
+    clearTimeout(timer);
+    return ended;
+  }
+
+  /** What must not show up: what the author named, and every token that was obtained. */
+  get secrets(): string[] {
+    const tokens = this.observer.calls.flatMap(({ outcome }) => {
+      const value = outcome && 'value' in outcome ? outcome.value : undefined;
+      return value instanceof Credential ? tokensOf(value) : [];
+    });
+    return [...new Set([...this.subject.secrets, ...tokens])].filter((secret) => secret !== '');
+  }
+
+  /** What the author has to change, without a secret in it. */
+  fault(message: string): Error {
+    let text = message;
+    for (const secret of this.secrets) text = text.replaceAll(secret, '[hidden]');
+    return new Error(text);
+  }
+
+  async #close(): Promise<void> {
+    this.observer.close();
+    for (const auth of this.#opened) await auth.close();
+    await this.subject.close?.();
+  }
+}
+
+async function created<S extends AuthStrategyServer>(
+  { create, offline }: WorldOptions<S>,
+  server: S,
+): Promise<StrategyUnderTest | OfflineStrategyUnderTest> {
+  let subject: StrategyUnderTest | OfflineStrategyUnderTest;
+  try {
+    subject = await create(server);
+  } catch (error) {
+    throw new Error(
+      `create() threw ${kindOf(error)}. If it was the strategy's constructor: a constructor must not throw; let missing() name the setting instead.`,
+      { cause: error },
+    );
+  }
+  if (!offline && !('refuse' in subject && 'hang' in subject))
+    throw new Error(
+      'create() gives no refuse() or no hang(). Give both, or say offline: true if the strategy asks nobody for its credential.',
+    );
+  return subject;
+}
+
+/** One call of the API. */
+export function request(auth: QelosAuth): Promise<Outcome> {
+  return auth.http.get('/api/me', { validateStatus: null }).then(
+    ({ status }) => ({ status }),
+    (error: unknown) => ({ error }),
+  );
+}
+
+/** Many calls at once. */
+export function storm(auth: QelosAuth): Promise<Outcome[]> {
+  return Promise.all(Array.from({ length: 50 }, () => request(auth)));
+}
+
+export function isGood(outcome: Outcome): boolean {
+  return 'status' in outcome && outcome.status < 300;
+}
+
+/** What a call of the API, or of a strategy, came to, in words. */
+export function inWords(outcome: Outcome | StrategyCall['outcome']): string {
+  if (outcome === undefined) return 'nothing yet';
+  if ('status' in outcome) return `HTTP status ${outcome.status}`;
+  if ('value' in outcome) return kindInWords(outcome.value);
+  const { error } = outcome;
+  if (!(error instanceof Error)) return kindInWords(error);
+  return isAuthError(error) ? `${error.code}: ${error.message}` : `${kindOf(error)}: ${error.message}`;
+}
+
+function kindInWords(value: unknown): string {
+  if (value === undefined || value === null) return String(value);
+  if (typeof value !== 'object') return `a ${typeof value}`;
+  return value instanceof Credential ? 'a Credential' : `an object that is no Credential (${kindOf(value)})`;
+}
+
+/** The tokens of a credential: what the server takes for proof, as far as it is known by its header's name. */
+function tokensOf(credential: Credential): string[] {
+  const headers = headersOf(credential);
+  const proofs = ['authorization', 'x-api-key', 'cookie'].map((name) => headers[name]?.replace(/^\w+ (?=\S)/, ''));
+  return [...proofs, credential.refreshToken].filter((token) => token !== undefined);
+}
