@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { createQelosAuth, type QelosAuth } from 'qelos-auth';
-import { type QelosServer, startQelosServer } from 'qelos-auth/testing';
+import { describeAuthStrategy, type QelosServer, startQelosServer } from 'qelos-auth/testing';
 import { HmacSigningStrategy } from '../src/hmac-signing-strategy';
 import { type Received, type SigningGateway, startGateway } from './signing-gateway';
 
@@ -15,6 +15,22 @@ function configured(settings: Record<string, string>): HmacSigningStrategy {
 
 const ENTITIES = '/api/blueprints/book/entities';
 const BOOK = { metadata: { title: 'Dune' } };
+
+describeAuthStrategy('hmac-signing', {
+  describe,
+  it,
+  offline: true, // it has the key, and asks nobody
+  async server() {
+    const qelos = await startQelosServer();
+    const gateway = await startGateway(qelos);
+    return { ...gateway, close: () => gateway.close().then(qelos.close) };
+  },
+  create: ({ keyId: GATEWAY_KEY_ID, secret: GATEWAY_SECRET }) => ({
+    strategy: configured({ GATEWAY_KEY_ID, GATEWAY_SECRET }),
+    unconfigured: configured({}),
+    secrets: [GATEWAY_SECRET],
+  }),
+});
 
 describe('HmacSigningStrategy', () => {
   let qelos: QelosServer;

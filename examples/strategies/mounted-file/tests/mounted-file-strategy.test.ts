@@ -3,7 +3,7 @@ import { readlink, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { type AuthError, createQelosAuth, isAuthError, type QelosAuth } from 'qelos-auth';
-import { type QelosServer, startQelosServer } from 'qelos-auth/testing';
+import { describeAuthStrategy, type QelosServer, startQelosServer } from 'qelos-auth/testing';
 import { MountedFileStrategy } from '../src/mounted-file-strategy';
 import { type MountedSecret, mountSecret } from './mounted-secret';
 
@@ -15,7 +15,29 @@ function configured(file: string): MountedFileStrategy {
   return strategy;
 }
 
-const withKey = (key: string) => JSON.stringify({ headers: { 'x-api-key': key, 'x-gateway-key': 'g' } });
+const GATEWAY_KEY = 'key of the gateway';
+const withKey = (key: string) => JSON.stringify({ headers: { 'x-api-key': key, 'x-gateway-key': GATEWAY_KEY } });
+
+describeAuthStrategy('mounted-file', {
+  describe,
+  it,
+  offline: true, // it asks a file, and nobody
+  async create(server) {
+    let token = server.issueApiToken();
+    const secret = await mountSecret(withKey(token));
+    return {
+      strategy: configured(secret.file),
+      unconfigured: configured(''),
+      secrets: [GATEWAY_KEY],
+      async expire() {
+        server.revokeApiToken(token);
+        token = server.issueApiToken();
+        await secret.update(withKey(token));
+      },
+      close: secret.close,
+    };
+  },
+});
 
 describe('MountedFileStrategy', () => {
   let server: QelosServer;

@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { type AuthError, createQelosAuth, type QelosAuth } from 'qelos-auth';
-import { type QelosServer, startQelosServer } from 'qelos-auth/testing';
+import { describeAuthStrategy, type QelosServer, startQelosServer } from 'qelos-auth/testing';
 import { VaultStrategy } from '../src/vault-strategy';
 import { startVault, type VaultServer, type VaultServerOptions } from './vault-server';
 
@@ -16,6 +16,31 @@ function configured(settings: Record<string, string>): VaultStrategy {
   for (const name of Object.keys(settings)) delete process.env[name];
   return strategy;
 }
+
+describeAuthStrategy('vault', {
+  describe,
+  it,
+  async create(server) {
+    const vault = await startVault();
+    let apiToken = '';
+    const replace = () => {
+      server.revokeApiToken(apiToken);
+      apiToken = server.issueApiToken();
+      vault.write('qelos', { api_token: apiToken });
+    };
+    replace();
+    const { url: VAULT_ADDR, token: VAULT_TOKEN } = vault;
+    return {
+      strategy: configured({ VAULT_ADDR, VAULT_TOKEN, QELOS_VAULT_PATH: 'secret/data/qelos' }),
+      unconfigured: configured({}),
+      secrets: [VAULT_TOKEN],
+      refuse: () => vault.revokeToken(),
+      hang: () => vault.answer('hang'),
+      expire: replace,
+      close: () => vault.close(),
+    };
+  },
+});
 
 describe('VaultStrategy', () => {
   const pending: (() => Promise<void>)[] = [];

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { type AuthError, createQelosAuth, isAuthError, type QelosAuth } from 'qelos-auth';
-import { type QelosServer, startQelosServer } from 'qelos-auth/testing';
+import { describeAuthStrategy, type QelosServer, startQelosServer } from 'qelos-auth/testing';
 import { WorkloadIdentityStrategy } from '../src/workload-identity-strategy';
 import { type IdentityPlatform, startPlatform } from './identity-platform';
 import { startBroker, type TokenBroker } from './token-broker';
@@ -16,6 +16,25 @@ function under<T>(settings: Record<string, string>, make: () => T): T {
     for (const name of Object.keys(settings)) delete process.env[name];
   }
 }
+
+describeAuthStrategy('workload-identity', {
+  describe,
+  it,
+  async create(server) {
+    const platform = await startPlatform();
+    const broker = await startBroker(server, platform.publicKey);
+    const make = () => new WorkloadIdentityStrategy({ url: server.url });
+    const settings = { QELOS_TOKEN_EXCHANGE_URL: broker.url, QELOS_IDENTITY_TOKEN_FILE: platform.tokenFile };
+    return {
+      strategy: under(settings, make),
+      unconfigured: make(),
+      secrets: platform.tokens,
+      refuse: () => platform.rotate({ aud: 'somebody else' }),
+      hang: () => broker.answer('hang'),
+      close: () => broker.close().then(platform.close),
+    };
+  },
+});
 
 describe('WorkloadIdentityStrategy', () => {
   let qelos: QelosServer;
