@@ -1,9 +1,19 @@
 // Packs the library, installs the tarball into scratch projects, and uses it there as its users do: by each module system,
-// loader, test runner, compiler, Node release and oldest peer it promises to work with. tests/consumers/ holds the users.
+// loader, test runner, compiler, Node release and oldest peer it promises to work with. tests/consumers/ holds the users;
+// the packages in examples/strategies/ are users too, each with tests of its own.
 //
 // KEEP=1 leaves the scratch projects in place and says where they are.
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
@@ -17,6 +27,8 @@ const MODULE_SETTINGS = [
   ['node20', 'node16'],
   ['esnext', 'bundler'],
 ];
+
+const STRATEGIES = 'examples/strategies';
 
 const manifest = JSON.parse(readFileSync('package.json', 'utf8'));
 const scratch = mkdtempSync(join(tmpdir(), 'qelos-auth-consumers-'));
@@ -165,6 +177,37 @@ function checkCompiler(label, dir, version) {
   });
 }
 
+/** A package of a strategy, away from this repository: with what it declares and the library, and nothing else. */
+function checkStrategyPackage(name, tarball) {
+  const dir = join(scratch, `strategy-${name}`);
+  cpSync(join(STRATEGIES, name), dir, {
+    recursive: true,
+    filter: (path) => !/[\\/](node_modules|dist)$/.test(path),
+  });
+  check(`strategy package ${name}: installed, built and tested`, () => {
+    run(
+      dir,
+      'npm',
+      'install',
+      '--save-dev',
+      tarball,
+      '--no-audit',
+      '--no-fund',
+      '--prefer-offline',
+      '--loglevel=error',
+    );
+    run(dir, 'npm', 'run', 'build');
+    run(dir, 'npm', 'test');
+    const { main, types } = JSON.parse(readFileSync(join(dir, 'package.json'), 'utf8'));
+    for (const file of [main, types]) if (!existsSync(join(dir, file))) throw new CheckFailed(`${file} was not built`);
+    node(
+      dir,
+      '-e',
+      `if (typeof new (Object.values(require('.'))[0])({ url: '' }).signIn !== 'function') process.exit(1)`,
+    );
+  });
+}
+
 try {
   const [{ filename }] = JSON.parse(
     run('.', 'npm', 'pack', '--json', '--ignore-scripts', '--pack-destination', scratch),
@@ -179,6 +222,9 @@ try {
   const lowest = createLowestProject(tarball);
   checkRuntimes('lowest peers', lowest);
   checkCompiler('lowest peers', lowest, manifest.devDependencies.typescript);
+
+  for (const entry of readdirSync(STRATEGIES, { withFileTypes: true }))
+    if (entry.isDirectory()) checkStrategyPackage(entry.name, tarball);
 
   const others = NODE_RELEASES.filter((release) => !process.version.startsWith(`v${release}.`));
   for (const release of others) checkNodeRelease(current, release);
