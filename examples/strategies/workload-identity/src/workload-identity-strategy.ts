@@ -1,13 +1,14 @@
 import { readFile } from 'node:fs/promises';
+import axios, { type AxiosResponse } from 'axios';
 import { AUTH_CONFIG, type AuthConfig, type AuthContext, AuthError, type AuthStrategy, Credential } from 'qelos-auth';
 import { inject, injectable } from 'tsyringe';
 
 /** An answer of the endpoint, good or not (RFC 8693, 2.2). */
 interface TokenAnswer {
-  status: number;
-  retryAfter: string | null;
-  /** Absent if it is no JSON, and so no answer of a token endpoint. */
-  body: undefined | { access_token?: string; token_type?: string; expires_in?: number; error?: string };
+  access_token?: string;
+  token_type?: string;
+  expires_in?: number;
+  error?: string;
 }
 
 /**
@@ -22,8 +23,8 @@ interface TokenAnswer {
 @injectable()
 export class WorkloadIdentityStrategy implements AuthStrategy {
   readonly name = 'workload-identity';
-  readonly #endpoint = setting('QELOS_TOKEN_EXCHANGE_URL');
-  readonly #tokenFile = setting('QELOS_IDENTITY_TOKEN_FILE');
+  readonly #endpoint = process.env['QELOS_TOKEN_EXCHANGE_URL']?.trim() ?? '';
+  readonly #tokenFile = process.env['QELOS_IDENTITY_TOKEN_FILE']?.trim() ?? '';
   readonly #resource: string;
 
   /** @param config - its `url` is what the session is asked for */
@@ -38,10 +39,15 @@ export class WorkloadIdentityStrategy implements AuthStrategy {
 
   /** @throws AuthError `ERR_AUTH_REFUSED`, `ERR_AUTH_CONFIG`, `ERR_AUTH_UNAVAILABLE` or `ERR_AUTH_BAD_RESPONSE` */
   async signIn({ signal }: AuthContext): Promise<Credential> {
-    const { status, retryAfter, body } = await this.#exchange(await this.#identityToken(signal), signal);
-    if (status !== 200 || !body) throw refusal(status, retryAfter, body?.error);
-    const { access_token, token_type, expires_in } = body;
-    if (typeof access_token !== 'string' || token_type?.toLowerCase() !== 'bearer') throw noBearerToken();
+    const answer = await this.#exchange(await this.#identityToken(signal), signal);
+    if (answer.status !== 200) throw refusal(answer);
+    const { access_token, token_type, expires_in } = answer.data ?? {};
+    if (typeof access_token !== 'string' || String(token_type).toLowerCase() !== 'bearer') {
+      throw new AuthError('ERR_AUTH_BAD_RESPONSE', 'QELOS_TOKEN_EXCHANGE_URL answered without a bearer token.', {
+        hint: 'Check that the URL is that of the endpoint itself, and that it answers as RFC 8693 has it: JSON with "access_token", and "token_type" Bearer.',
+        retryable: true,
+      });
+    }
     // Where the broker does not say it, a Qelos token says itself when it ends.
     const expiresAt = expires_in ? new Date(Date.now() + expires_in * 1000) : undefined;
     return Credential.bearer(access_token, { expiresAt });
@@ -59,8 +65,8 @@ export class WorkloadIdentityStrategy implements AuthStrategy {
     }
   }
 
-  async #exchange(identityToken: string, signal: AbortSignal): Promise<TokenAnswer> {
-    const body = new URLSearchParams({
+  async #exchange(identityToken: string, signal: AbortSignal): Promise<AxiosResponse<TokenAnswer | null>> {
+    const form = new URLSearchParams({
       grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
       subject_token: identityToken,
       subject_token_type: 'urn:ietf:params:oauth:token-type:jwt',
@@ -69,10 +75,9 @@ export class WorkloadIdentityStrategy implements AuthStrategy {
     });
     try {
       // A redirect (307) would take the identity to another host.
-      const response = await fetch(this.#endpoint, { method: 'POST', body, signal, redirect: 'manual' });
-      const retryAfter = response.headers.get('retry-after');
-      return { status: response.status, retryAfter, body: parsed(await response.text()) };
+      return await axios.post(this.#endpoint, form, { signal, maxRedirects: 0, validateStatus: null });
     } catch {
+      // Never pass on what axios throws: it holds the request, with the identity.
       throw new AuthError('ERR_AUTH_UNAVAILABLE', 'QELOS_TOKEN_EXCHANGE_URL did not answer.', {
         hint: 'Check the URL, the network and the certificate; NODE_EXTRA_CA_CERTS names a CA of your own. It is tried again by itself.',
         retryable: true,
@@ -81,30 +86,10 @@ export class WorkloadIdentityStrategy implements AuthStrategy {
   }
 }
 
-function setting(name: string): string {
-  return process.env[name]?.trim() ?? '';
-}
-
-function parsed(text: string): TokenAnswer['body'] {
-  try {
-    return JSON.parse(text) ?? undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** RFC 8693, 2.2.2, and RFC 6749, 5.2. Of the answer, only codes that are known are told: its text may quote the token. */
-function refusal(status: number, retryAfter: string | null, error: string | undefined): AuthError {
+/** RFC 8693, 2.2.2, and RFC 6749, 5.2. The answer's own words are not told: they may quote the identity. */
+function refusal({ status, headers, data }: AxiosResponse<TokenAnswer | null>): AuthError {
   const seen = `(HTTP status ${status})`;
-  if (status === 429 || status >= 500) {
-    return new AuthError('ERR_AUTH_UNAVAILABLE', `The broker at QELOS_TOKEN_EXCHANGE_URL is out of order ${seen}.`, {
-      hint: 'Look at the state of the broker. It is tried again by itself.',
-      status,
-      retryable: true,
-      retryAfterMs: Number(retryAfter) * 1000 || undefined,
-    });
-  }
-  if (error === 'invalid_target') {
+  if (data?.error === 'invalid_target') {
     return new AuthError('ERR_AUTH_CONFIG', `The broker gives out no sessions for QELOS_URL ${seen}.`, {
       hint: 'Have the URL added to what the broker serves, letter by letter, or correct QELOS_URL.',
       status,
@@ -116,20 +101,15 @@ function refusal(status: number, retryAfter: string | null, error: string | unde
       status,
     });
   }
+  const isBusy = status === 429 || status >= 500;
   return new AuthError(
-    'ERR_AUTH_BAD_RESPONSE',
-    `QELOS_TOKEN_EXCHANGE_URL answered as no token endpoint does ${seen}.`,
+    isBusy ? 'ERR_AUTH_UNAVAILABLE' : 'ERR_AUTH_BAD_RESPONSE',
+    `QELOS_TOKEN_EXCHANGE_URL answered with HTTP status ${status}.`,
     {
-      hint: 'Check that the URL is that of the endpoint itself, and what stands in front of it; a redirect is not followed.',
+      hint: 'Look at the state of the broker, and at what stands in front of it; a redirect is not followed. It is tried again by itself.',
       status,
       retryable: true,
+      retryAfterMs: Number(headers['retry-after']) * 1000 || undefined,
     },
   );
-}
-
-function noBearerToken(): AuthError {
-  return new AuthError('ERR_AUTH_BAD_RESPONSE', 'The answer of QELOS_TOKEN_EXCHANGE_URL holds no bearer token.', {
-    hint: 'Check that the broker answers as RFC 8693 has it: JSON with "access_token", and "token_type" Bearer.',
-    retryable: true,
-  });
 }

@@ -126,8 +126,9 @@ describe('WorkloadIdentityStrategy', () => {
       { code: 'ERR_AUTH_UNAVAILABLE', retryAfterMs: 9000 },
     ],
     ['a redirect', { status: 307, headers: { location: '/token' } }, { code: 'ERR_AUTH_BAD_RESPONSE', status: 307 }],
-    ['a web page', { status: 200, body: '<html>' }, { code: 'ERR_AUTH_BAD_RESPONSE', status: 200 }],
-    ['no token', { status: 200, body: {} }, { code: 'ERR_AUTH_BAD_RESPONSE' }],
+    ['a web page', { status: 200, body: '<html>' }, { code: 'ERR_AUTH_BAD_RESPONSE', retryable: true }],
+    ['a body of null', { status: 200, body: 'null' }, { code: 'ERR_AUTH_BAD_RESPONSE', retryable: true }],
+    ['no token', { status: 200, body: {} }, { code: 'ERR_AUTH_BAD_RESPONSE', retryable: true }],
     [
       'a token that is not for headers',
       { status: 200, body: { ...bearer, token_type: 'N_A' } },
