@@ -20,8 +20,8 @@ export interface VaultServer {
   lease(path: string, leaseSeconds: number, make: () => object): void;
   advance(seconds: number): void;
   revokeToken(): void;
-  /** Answers everything like this from now on; `hang` not at all. */
-  answer(always: { status: number; body?: string; headers?: Record<string, string> } | 'hang'): void;
+  /** Answers like this from now on, `hang` not at all: everything, or one request as `count` names it. */
+  answer(always: { status: number; body?: string; headers?: Record<string, string> } | 'hang', only?: string): void;
   close(): Promise<void>;
 }
 
@@ -49,13 +49,15 @@ export async function startVault(options: VaultServerOptions = {}): Promise<Vaul
   let now = 0;
   let tokenEnd = tokenSeconds;
   let always: Parameters<VaultServer['answer']>[0] | undefined;
+  let only: string | undefined;
 
   const handle = (request: IncomingMessage, response: ServerResponse) => {
     const { method = '', url = '', headers } = request;
     const name = `${method} ${url}`;
     counts.set(name, (counts.get(name) ?? 0) + 1);
-    if (always === 'hang') return;
-    if (always) return response.writeHead(always.status, always.headers).end(always.body ?? '');
+    const instead = only === undefined || only === name ? always : undefined;
+    if (instead === 'hang') return;
+    if (instead) return response.writeHead(instead.status, instead.headers).end(instead.body ?? '');
     const good = headers['x-vault-token'] === token && now < tokenEnd;
     if (!good || (headers['x-vault-namespace'] ?? '') !== namespace) {
       return fail(response, 403, '2 errors occurred:\n\t* permission denied\n\t* invalid token\n\n');
@@ -101,8 +103,9 @@ export async function startVault(options: VaultServerOptions = {}): Promise<Vaul
     revokeToken: () => {
       tokenEnd = 0;
     },
-    answer: (answer) => {
+    answer: (answer, to) => {
       always = answer;
+      only = to;
     },
     close: () =>
       new Promise((resolve) => {

@@ -129,6 +129,12 @@ describe('VaultStrategy', () => {
     }
   });
 
+  it('does without renewal where a token may read and not renew itself', async () => {
+    const auth = await open();
+    vault.answer({ status: 403, body: '{"errors":["permission denied"]}' }, RENEW);
+    expect(await auth.signIn()).toMatchObject({ user: { username: 'admin' } });
+  });
+
   it('does without renewal where a token has none, such as a root token', async () => {
     const auth = await open({ renewable: false });
     expect(await auth.signIn()).not.toHaveProperty('expiresAt');
@@ -178,6 +184,11 @@ describe('VaultStrategy', () => {
       'a sealed Vault',
       (vault) => vault.answer({ status: 503, body: '{"errors":["Vault is sealed"]}' }),
       { code: 'ERR_AUTH_UNAVAILABLE', status: 503, retryable: true },
+    ],
+    [
+      'a Vault that renews nothing at the moment',
+      (vault) => vault.answer({ status: 500 }, RENEW),
+      { code: 'ERR_AUTH_UNAVAILABLE', status: 500, retryable: true },
     ],
     [
       'a rate limit',
