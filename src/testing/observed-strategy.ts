@@ -38,6 +38,8 @@ export class StrategyObserver {
 
   close(): void {
     for (const channel of CHANNELS) unsubscribe(channel, this.#onRequest);
+    // Else it costs every later asynchronous step of the process a little.
+    this.#sender.disable();
   }
 
   /** The calls of one operation, in order. */

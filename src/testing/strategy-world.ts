@@ -172,9 +172,10 @@ export function inWords(outcome: Outcome | StrategyCall['outcome']): string {
 }
 
 function kindInWords(value: unknown): string {
-  if (value === undefined || value === null) return String(value);
+  if (value === undefined || value === null || typeof value === 'boolean') return String(value);
   if (typeof value !== 'object') return `a ${typeof value}`;
-  return value instanceof Credential ? 'a Credential' : `an object that is no Credential (${kindOf(value)})`;
+  if (value instanceof Promise) return 'a Promise';
+  return value instanceof Credential ? 'a Credential' : `an object that is no Credential (${value.constructor?.name})`;
 }
 
 /** The tokens of a credential: what the server takes for proof, as far as it is known by its header's name. */
