@@ -36,7 +36,7 @@ export class VaultStrategy implements AuthStrategy {
     if (answer.status !== 200 || !answer.data?.data) throw refusal(answer);
     const { data, lease_duration = 0 } = answer.data;
     const apiToken = (data.data ?? data).api_token; // version 2 of the KV engine wraps it once more
-    if (typeof apiToken !== 'string') {
+    if (typeof apiToken !== 'string' || apiToken.trim() === '') {
       throw new AuthError('ERR_AUTH_CONFIG', 'The secret at QELOS_VAULT_PATH has no text in a field "api_token".', {
         hint: 'Write the API token there: vault kv put secret/qelos api_token=-. It is read again by itself.',
         retryable: true,
@@ -49,18 +49,14 @@ export class VaultStrategy implements AuthStrategy {
     return Credential.apiKey(apiToken.trim(), { expiresAt });
   }
 
-  async #ask(method: 'GET' | 'POST', url: string, signal: AbortSignal): Promise<AxiosResponse<VaultAnswer | null>> {
+  async #ask(method: 'GET' | 'POST', path: string, signal: AbortSignal): Promise<AxiosResponse<VaultAnswer | null>> {
     // Vault's agents can be told to answer nobody without the first header, which a forged request seldom has.
     const headers: Record<string, string> = { 'x-vault-request': 'true', 'x-vault-token': this.#token };
     if (this.#namespace) headers['x-vault-namespace'] = this.#namespace;
-    const options = {
-      baseURL: `${this.#address.replace(/\/+$/, '')}/v1`,
-      signal,
-      maxRedirects: 0,
-      validateStatus: null,
-    };
+    const url = `${this.#address.replace(/\/+$/, '')}/v1/${path}`;
     try {
-      return await axios.request({ method, url, headers, ...options }); // a redirect would take the token to another host
+      // A redirect would take the token to another host.
+      return await axios.request({ method, url, headers, signal, maxRedirects: 0, validateStatus: null });
     } catch {
       // Never pass on what axios throws: it holds the request, with the token.
       throw new AuthError('ERR_AUTH_UNAVAILABLE', 'VAULT_ADDR did not answer.', {

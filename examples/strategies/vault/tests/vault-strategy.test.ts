@@ -180,6 +180,7 @@ describe('VaultStrategy', () => {
       (vault) => vault.write('qelos', { token: 'ql_1' }),
       { code: 'ERR_AUTH_CONFIG', message: expect.stringContaining('"api_token"') as never },
     ],
+    ['a secret with nothing in it', (vault) => vault.write('qelos', { api_token: ' ' }), { code: 'ERR_AUTH_CONFIG' }],
     [
       'a sealed Vault',
       (vault) => vault.answer({ status: 503, body: '{"errors":["Vault is sealed"]}' }),
