@@ -59,7 +59,7 @@ function errorWithoutAnswer(operation: Operation, code: string | undefined): Aut
     });
   }
   return new AuthError('ERR_AUTH_UNAVAILABLE', `The ${operation} got no answer (${code ?? 'network fault'}).`, {
-    hint: 'Check that QELOS_URL can be reached from this machine: host name, port, firewall, certificate. The next try is made by itself.',
+    hint: 'Check that QELOS_URL (or the server that a strategy of your own asks) can be reached from this machine: host name, port, firewall, certificate. The next try is made by itself.',
     retryable: true,
   });
 }
