@@ -14,21 +14,19 @@ interface SuiteOptions<S extends AuthStrategyServer> {
   readonly timeoutMs?: number;
 }
 
-/** What {@link describeAuthStrategy} is told. */
-export type AuthStrategySuite<S extends AuthStrategyServer = QelosServer> = SuiteOptions<S> &
-  (
-    | {
-        readonly offline?: false;
-        /** Makes the strategy and whoever is behind it, afresh for every case. */
-        create(server: NoInfer<S>): StrategyUnderTest | Promise<StrategyUnderTest>;
-      }
-    | {
-        /** The strategy asks nobody for its credential: what is about refusal and silence is left out. */
-        readonly offline: true;
-        /** Makes the strategy, afresh for every case. */
-        create(server: NoInfer<S>): OfflineStrategyUnderTest | Promise<OfflineStrategyUnderTest>;
-      }
-  );
+/** What {@link describeAuthStrategy} is told of a strategy. */
+export interface AuthStrategySuite<S extends AuthStrategyServer = QelosServer> extends SuiteOptions<S> {
+  readonly offline?: false;
+  /** Makes the strategy and whoever is behind it, afresh for every case. */
+  create(server: NoInfer<S>): StrategyUnderTest | Promise<StrategyUnderTest>;
+}
+
+/** The same of a strategy that asks nobody for its credential: what is about refusal and silence is left out. */
+export interface OfflineAuthStrategySuite<S extends AuthStrategyServer = QelosServer> extends SuiteOptions<S> {
+  readonly offline: true;
+  /** Makes the strategy, afresh for every case. */
+  create(server: NoInfer<S>): OfflineStrategyUnderTest | Promise<OfflineStrategyUnderTest>;
+}
 
 /**
  * Defines the tests that every strategy has to pass, with the test runner that is given: jest, vitest, node:test or any
@@ -59,7 +57,16 @@ export type AuthStrategySuite<S extends AuthStrategyServer = QelosServer> = Suit
  */
 export function describeAuthStrategy<S extends AuthStrategyServer = QelosServer>(
   name: string,
+  suite: OfflineAuthStrategySuite<S>,
+): void;
+// Last, as it is the last one of which the compiler says what is wrong.
+export function describeAuthStrategy<S extends AuthStrategyServer = QelosServer>(
+  name: string,
   suite: AuthStrategySuite<S>,
+): void;
+export function describeAuthStrategy<S extends AuthStrategyServer>(
+  name: string,
+  suite: AuthStrategySuite<S> | OfflineAuthStrategySuite<S>,
 ): void {
   const { describe, it, offline = false, timeoutMs = 2_000, create } = suite;
   // Without a `server`, S is what it is by default.

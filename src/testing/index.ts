@@ -1,5 +1,5 @@
 export type { Membership as QelosServerMembership } from './accounts';
-export { type AuthStrategySuite, describeAuthStrategy } from './describe-auth-strategy';
+export { type AuthStrategySuite, describeAuthStrategy, type OfflineAuthStrategySuite } from './describe-auth-strategy';
 export type { QelosServerFault } from './faults';
 export {
   type QelosServer,

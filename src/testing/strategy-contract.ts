@@ -28,12 +28,12 @@ const STORM = 'fifty calls at once cost one sign-in, and none fails';
 const REFUSAL = 'a refusal is one attempt and one AuthError that says what to do, for fifty calls';
 const NO_CACHE = 'signIn() asks anew each time, and keeps nothing';
 const SIGN_IN_SIGNAL = 'signIn() ends with context.signal';
-const REFRESH = 'refresh() gives the successor of the credential it is given, each time';
+const REFRESH = 'refresh(), if there is one, gives the successor of the credential it is given, each time';
 const EXPIRY = 'when the credential ends, fifty calls at once cost one renewal, and none fails';
-const REFRESH_REFUSAL = 'refresh() lets a refusal through';
-const REFRESH_SIGNAL = 'refresh() ends with context.signal';
-const REJECTED = 'isRejected() is only about the credential';
-const AUTHORIZE = 'authorize() adds headers, and does nothing else';
+const REFRESH_REFUSAL = 'refresh(), if there is one, lets a refusal through';
+const REFRESH_SIGNAL = 'refresh(), if there is one, ends with context.signal';
+const REJECTED = 'isRejected(), if there is one, is only about the credential';
+const AUTHORIZE = 'authorize(), if there is one, adds headers and does nothing else';
 const SECRETS = 'no secret shows: not in errors, not in events, not in the strategy itself';
 
 /** So short that the cases about silence are quick: nobody will answer anyway. */
@@ -73,7 +73,7 @@ async function judgeMissing(world: World): Promise<void> {
     );
   const refusal = await attempt(() => world.open({ strategy: unconfigured }));
   if (isAuthError(refusal) && refusal.code === 'ERR_AUTH_NO_STRATEGY') return;
-  throw world.fault(`Without its settings, the strategy was not simply left out: ${inWords({ error: refusal })}.`);
+  throw world.fault(`Without its settings, the strategy was not simply left out: ${inWords({ error: refusal })}`);
 }
 
 /** What `missing()` returns, if it keeps to its part of the contract. */

@@ -91,15 +91,13 @@ const signing = {
 describeAuthStrategy('signing', { describe, it, offline: true, ...signing });
 
 /** What the cases of a suite come to: by title, the message of those that fail. */
-async function failuresOf<S extends { url: string; close(): Promise<void> } = QelosServer>(
-  suite: Omit<AuthStrategySuite<S>, 'describe' | 'it'>,
-): Promise<Record<string, string>> {
+async function failuresOf(suite: Omit<AuthStrategySuite, 'describe' | 'it'>): Promise<Record<string, string>> {
   const cases: [title: string, body: () => Promise<void>][] = [];
-  describeAuthStrategy<S>('wrong', {
+  describeAuthStrategy('wrong', {
     describe: (_name, body) => body(),
     it: (title, body) => cases.push([title, body]),
     ...suite,
-  } as AuthStrategySuite<S>);
+  });
   const failures: Record<string, string> = {};
   for (const [title, body] of cases) {
     const failure = await body().catch((error: Error) => error);
@@ -150,12 +148,12 @@ const STORM = 'fifty calls at once cost one sign-in, and none fails';
 const REFUSAL = 'a refusal is one attempt and one AuthError that says what to do, for fifty calls';
 const NO_CACHE = 'signIn() asks anew each time, and keeps nothing';
 const SIGN_IN_SIGNAL = 'signIn() ends with context.signal';
-const REFRESH = 'refresh() gives the successor of the credential it is given, each time';
+const REFRESH = 'refresh(), if there is one, gives the successor of the credential it is given, each time';
 const EXPIRY = 'when the credential ends, fifty calls at once cost one renewal, and none fails';
-const REFRESH_REFUSAL = 'refresh() lets a refusal through';
-const REFRESH_SIGNAL = 'refresh() ends with context.signal';
-const REJECTED = 'isRejected() is only about the credential';
-const AUTHORIZE = 'authorize() adds headers, and does nothing else';
+const REFRESH_REFUSAL = 'refresh(), if there is one, lets a refusal through';
+const REFRESH_SIGNAL = 'refresh(), if there is one, ends with context.signal';
+const REJECTED = 'isRejected(), if there is one, is only about the credential';
+const AUTHORIZE = 'authorize(), if there is one, adds headers and does nothing else';
 const SECRETS = 'no secret shows: not in errors, not in events, not in the strategy itself';
 
 /** A strategy that is wrong, the one case that must say so, and what it says. */
