@@ -1,5 +1,5 @@
 export type { Membership as QelosServerMembership } from './accounts';
-export { type AuthStrategySuite, describeAuthStrategy, type OfflineAuthStrategySuite } from './describe-auth-strategy';
+export { type AuthStrategySuite, describeAuthStrategy } from './describe-auth-strategy';
 export type { QelosServerFault } from './faults';
 export {
   type QelosServer,
@@ -10,4 +10,9 @@ export {
   startQelosServer,
 } from './qelos-server';
 export type { RequestFilter as QelosServerRequestFilter } from './request-log';
-export type { AuthStrategyServer, OfflineStrategyUnderTest, StrategyUnderTest } from './strategy-under-test';
+export type {
+  AuthStrategyServer,
+  StrategyObstacle,
+  StrategyUnderTest,
+  StrategyUnderTestWithout,
+} from './strategy-under-test';

@@ -7,6 +7,7 @@ import { type AuthError, type AuthErrorCode, isAuthError, kindOf } from '../erro
 import type { AuthStrategy } from '../strategies/auth-strategy';
 import type { StrategyCall } from './observed-strategy';
 import { sinksOf } from './sinks';
+import type { StrategyObstacle } from './strategy-under-test';
 import { inWords, isGood, type Outcome, request, storm, type World } from './strategy-world';
 
 /** Makes a fresh world, and ends it when the body is done. */
@@ -17,8 +18,8 @@ interface Case {
   readonly title: string;
   /** Cases without which this one says nothing new. */
   readonly after?: readonly string[];
-  /** Whether it needs somebody behind the strategy. */
-  readonly online?: boolean;
+  /** What somebody has to be able to do to the strategy. */
+  readonly needs?: readonly StrategyObstacle[];
   judge(within: Within): Promise<unknown>;
 }
 
@@ -46,13 +47,18 @@ export const CONTRACT: readonly Case[] = [
   { title: MISSING, judge: (within) => within(judgeMissing) },
   { title: SIGN_IN, after: [MISSING], judge: (within) => within(judgeSignIn) },
   { title: STORM, after: [SIGN_IN], judge: (within) => within(judgeStorm) },
-  { title: REFUSAL, after: [SIGN_IN], online: true, judge: judgeRefusal },
+  { title: REFUSAL, after: [SIGN_IN], needs: ['refuse'], judge: judgeRefusal },
   { title: NO_CACHE, after: [SIGN_IN, REFUSAL], judge: (within) => within(judgeNoCache) },
-  { title: SIGN_IN_SIGNAL, after: [SIGN_IN], online: true, judge: (within) => within(judgeSignInSignal) },
+  { title: SIGN_IN_SIGNAL, after: [SIGN_IN], needs: ['hang'], judge: (within) => within(judgeSignInSignal) },
   { title: REFRESH, after: [SIGN_IN], judge: (within) => within(judgeRefresh) },
   { title: EXPIRY, after: [STORM, REFRESH], judge: (within) => within(judgeExpiry) },
-  { title: REFRESH_REFUSAL, after: [REFRESH, REFUSAL], online: true, judge: (within) => within(judgeRefreshRefusal) },
-  { title: REFRESH_SIGNAL, after: [REFRESH], online: true, judge: (within) => within(judgeRefreshSignal) },
+  {
+    title: REFRESH_REFUSAL,
+    after: [REFRESH, REFUSAL],
+    needs: ['refuse'],
+    judge: (within) => within(judgeRefreshRefusal),
+  },
+  { title: REFRESH_SIGNAL, after: [REFRESH], needs: ['hang'], judge: (within) => within(judgeRefreshSignal) },
   { title: REJECTED, after: [MISSING], judge: (within) => within(judgeRejected) },
   { title: AUTHORIZE, after: [SIGN_IN], judge: (within) => within(judgeAuthorize) },
   { title: SECRETS, after: [SIGN_IN], judge: (within) => within(judgeSecrets) },
@@ -241,7 +247,7 @@ async function judgeNoCache(world: World): Promise<void> {
     'Obtain a new one at each call and keep none, as the library does that: what is kept is there when it is no longer good.';
   if (second?.outcome && 'value' in second.outcome && second.outcome.value === first)
     throw world.fault(`signIn() returned the same Credential twice. ${advice}`);
-  if (world.offline) return;
+  if (!world.can('refuse')) return;
   await world.subject.refuse();
   await signedIn(world);
   const third = world.last('signIn');
@@ -424,11 +430,13 @@ async function judgeSecrets(world: World): Promise<void> {
   try {
     const auth = world.open();
     await request(auth);
-    if (!world.offline) {
+    if (world.can('refuse')) {
       await subject.refuse();
       await world.expire();
       await request(auth);
       await request(world.open());
+    }
+    if (world.can('hang')) {
       await subject.hang();
       await request(world.open({ timeoutMs: SHORT_MS }));
     }

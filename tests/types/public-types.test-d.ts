@@ -31,7 +31,6 @@ import {
 import {
   type AuthStrategyServer,
   describeAuthStrategy,
-  type OfflineStrategyUnderTest,
   type QelosServer,
   type StrategyUnderTest,
 } from 'qelos-auth/testing';
@@ -161,10 +160,14 @@ describeAuthStrategy('on a server of its own', {
 });
 expectTypeOf<QelosServer>().toExtend<AuthStrategyServer>();
 
-// Who asks nobody need not say how nobody refuses.
-const offline: OfflineStrategyUnderTest = {
-  strategy: new Whole(),
-  unconfigured: new Whole(),
-  secrets: ['a long secret'],
-};
-describeAuthStrategy('offline', { describe, it, offline: true, create: () => offline });
+// What nobody can do to a strategy, its suite need not say how to do.
+const { refuse, hang, ...offline } = subject;
+describeAuthStrategy('from a file', { describe, it, without: ['hang'], create: () => ({ ...offline, refuse }) });
+describeAuthStrategy('by itself', { describe, it, without: ['refuse', 'hang'], create: () => offline });
+describeAuthStrategy('by itself, though it could', {
+  describe,
+  it,
+  without: ['refuse', 'hang'],
+  create: () => subject,
+});
+expectTypeOf(hang).returns.toEqualTypeOf<void | Promise<void>>();

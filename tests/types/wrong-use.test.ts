@@ -122,6 +122,12 @@ const WRONG: [name: string, code: string, says: RegExp][] = [
     /Property 'refuse' is missing/,
   ],
   [
+    'a suite that leaves out refusals only, and makes nobody silent',
+    `const create = () => ({ strategy, secrets: [] });
+describeAuthStrategy('mine', { describe, it, without: ['refuse'], create });`,
+    /Property 'hang' is missing/,
+  ],
+  [
     'a suite without secrets',
     `describeAuthStrategy('mine', { describe, it, create: () => ({ strategy, refuse() {}, hang() {} }) });`,
     /Property 'secrets' is missing/,
