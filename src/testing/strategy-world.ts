@@ -174,8 +174,7 @@ export function isGood(outcome: Outcome): boolean {
 }
 
 /** What a call of the API, or of a strategy, came to, in words. */
-export function inWords(outcome: Outcome | StrategyCall['outcome']): string {
-  if (outcome === undefined) return 'nothing yet';
+export function inWords(outcome: Outcome | NonNullable<StrategyCall['outcome']>): string {
   if ('status' in outcome) return `HTTP status ${outcome.status}`;
   if ('value' in outcome) return kindInWords(outcome.value);
   const { error } = outcome;

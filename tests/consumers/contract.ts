@@ -35,10 +35,12 @@ class VaultStrategy implements AuthStrategy {
 export async function create(server: QelosServer): Promise<StrategyUnderTest> {
   const key = 'the key of the vault';
   let answer: 'token' | 'refusal' | 'none' = 'token';
+  let token = '';
   const vault = createServer(({ headers }, response) => {
     if (answer === 'none') return;
     const isRefused = answer === 'refusal' || headers['x-vault-key'] !== key;
-    response.writeHead(isRefused ? 403 : 200).end(isRefused ? '' : server.issueApiToken());
+    if (!isRefused) token = server.issueApiToken();
+    response.writeHead(isRefused ? 403 : 200).end(isRefused ? '' : token);
   });
   await once(vault.listen(0, '127.0.0.1'), 'listening');
   return {
@@ -51,6 +53,7 @@ export async function create(server: QelosServer): Promise<StrategyUnderTest> {
     hang() {
       answer = 'none';
     },
+    expire: () => server.revokeApiToken(token),
     close() {
       vault.close();
       vault.closeAllConnections();

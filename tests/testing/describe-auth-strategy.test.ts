@@ -157,7 +157,13 @@ const AUTHORIZE = 'authorize(), if there is one, adds headers and does nothing e
 const SECRETS = 'no secret shows: not in errors, not in events, not in the strategy itself';
 
 /** A strategy that is wrong, the one case that must say so, and what it says. */
-const WRONG: [name: string, title: string, says: RegExp, create: (server: QelosServer) => StrategyUnderTest][] = [
+const WRONG: [
+  name: string,
+  title: string,
+  says: RegExp,
+  create: (server: QelosServer) => StrategyUnderTest,
+  timeoutMs?: number,
+][] = [
   [
     'missing() throws',
     MISSING,
@@ -215,6 +221,12 @@ const WRONG: [name: string, title: string, says: RegExp, create: (server: QelosS
     wrong(() => ({ name: 'api-token' })),
   ],
   [
+    'it has the name of a strategy of the library, and needs no setting',
+    SIGN_IN,
+    /The library does not take the strategy: ERR_AUTH_CONFIG: Two strategies have the name "oauth-refresh"/,
+    (server) => ({ ...wrong(() => ({ name: 'oauth-refresh' }))(server), unconfigured: undefined }),
+  ],
+  [
     'its constructor throws',
     MISSING,
     /a constructor must not throw; let missing\(\) name the setting instead/,
@@ -262,6 +274,7 @@ const WRONG: [name: string, title: string, says: RegExp, create: (server: QelosS
     SIGN_IN,
     /signIn\(\) never settled although everybody answers/,
     wrong(() => ({ signIn: () => new Promise(() => {}) })),
+    300,
   ],
   [
     'authorize() mixes up requests under way at once',
@@ -277,6 +290,27 @@ const WRONG: [name: string, title: string, says: RegExp, create: (server: QelosS
         },
       };
     }),
+  ],
+  [
+    'authorize() signs wrongly now and then',
+    STORM,
+    /50 calls at once cost \d+ credentials instead of 1: the server refuses one while it is in use/,
+    wrong(() => {
+      let calls = 0;
+      return {
+        authorize({ headers }, credential) {
+          if (++calls % 20 === 0) headers.set('authorization', 'Bearer wrong');
+          else credential.applyTo(headers);
+        },
+      };
+    }),
+  ],
+  [
+    'signIn() waits for ever when it is refused',
+    REFUSAL,
+    /signIn\(\) never settled when it was refused/,
+    whenRefused(() => new Promise(() => {})),
+    1_000,
   ],
   [
     'signIn() throws a string',
@@ -307,6 +341,7 @@ const WRONG: [name: string, title: string, says: RegExp, create: (server: QelosS
     REFUSAL,
     /One refusal was tried \d+ times: leave out retryable: true/,
     whenRefused(() => Promise.reject(refused('Refused.', { retryable: true }))),
+    1_000,
   ],
   [
     'signIn() swallows a refusal',
@@ -536,6 +571,7 @@ const WRONG: [name: string, title: string, says: RegExp, create: (server: QelosS
         if (body !== undefined) await new Promise(() => {});
       },
     })),
+    1_000,
   ],
   [
     'an error has the password in its message',
@@ -607,15 +643,19 @@ const WRONG: [name: string, title: string, says: RegExp, create: (server: QelosS
   ],
 ];
 
-test.each(WRONG)('%s: %s', async (_name, title, says, create) => {
-  const passwords: string[] = [];
-  const failures = await failuresOf({
-    timeoutMs: 500,
-    create(server) {
-      passwords.push(passwordOf(server));
-      return create(server);
-    },
-  });
-  expect(failures).toEqual({ [title]: expect.stringMatching(says) });
-  expect(passwords.filter((password) => JSON.stringify(failures).includes(password))).toEqual([]);
-});
+test.each(WRONG)(
+  '%s: %s',
+  async (_name, title, says, create, timeoutMs = 2_000) => {
+    const passwords: string[] = [];
+    const failures = await failuresOf({
+      timeoutMs,
+      create(server) {
+        passwords.push(passwordOf(server));
+        return create(server);
+      },
+    });
+    expect(failures).toEqual({ [title]: expect.stringMatching(says) });
+    expect(passwords.filter((password) => JSON.stringify(failures).includes(password))).toEqual([]);
+  },
+  30_000,
+);
