@@ -1,6 +1,6 @@
 import { type QelosServer, startQelosServer } from './qelos-server';
 import { CONTRACT } from './strategy-contract';
-import type { AuthStrategyServer, StrategyObstacle, StrategyUnderTestWithout } from './strategy-under-test';
+import type { AuthStrategyServer, StrategyObstacle, StrategyUnderTestWithout } from './strategy-under-test.types';
 import { World } from './strategy-world';
 
 /** What {@link describeAuthStrategy} is told. */

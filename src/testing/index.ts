@@ -15,4 +15,4 @@ export type {
   StrategyObstacle,
   StrategyUnderTest,
   StrategyUnderTestWithout,
-} from './strategy-under-test';
+} from './strategy-under-test.types';

@@ -7,7 +7,7 @@ import { type AuthError, type AuthErrorCode, isAuthError, kindOf } from '../erro
 import type { AuthStrategy } from '../strategies/auth-strategy';
 import type { StrategyCall } from './observed-strategy';
 import { sinksOf } from './sinks';
-import type { StrategyObstacle } from './strategy-under-test';
+import type { StrategyObstacle } from './strategy-under-test.types';
 import { inWords, isGood, type Outcome, request, storm, type World } from './strategy-world';
 
 /** Makes a fresh world, and ends it when the body is done. */

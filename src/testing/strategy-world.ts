@@ -9,7 +9,7 @@ import type {
   StrategyObstacle,
   StrategyUnderTest,
   StrategyUnderTestWithout,
-} from './strategy-under-test';
+} from './strategy-under-test.types';
 
 /** How a world is made, for one case. */
 export interface WorldOptions<S extends AuthStrategyServer> {
