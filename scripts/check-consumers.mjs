@@ -20,6 +20,8 @@ import { join, resolve } from 'node:path';
 const LIMIT_MS = 240_000;
 const NODE_RELEASES = [20, 22, 24];
 const COMPILERS = ['7.0.2', '6.0.3', '5.9.3'];
+/** The last one that runs on every Node release above. */
+const VITEST = '4.1.12';
 /** `module` and `moduleResolution` of the projects that use the library. */
 const MODULE_SETTINGS = [
   ['node16', 'node16'],
@@ -51,6 +53,16 @@ function run(cwd, program, ...args) {
 }
 
 const node = (cwd, ...args) => run(cwd, process.execPath, ...args);
+
+/** What a program that has to fail printed. */
+function failureOf(action) {
+  try {
+    return `It did not fail. ${action()}`;
+  } catch (error) {
+    if (error instanceof CheckFailed) return error.message;
+    throw error;
+  }
+}
 
 /** Prints one line for `action`, which may return a reason for having been skipped. */
 function check(name, action) {
@@ -105,6 +117,7 @@ function createCurrentProject(tarball) {
     ...development('axios', 'tsyringe', '@types/node'),
     ...development('tsx', 'jest', '@jest/globals', '@swc/jest', '@swc/core', 'axios-mock-adapter'),
     ...compilers(...COMPILERS),
+    vitest: VITEST,
   });
 }
 
@@ -148,10 +161,33 @@ function checkLoaders(dir) {
   const tsx = join(dir, 'node_modules/tsx/dist/cli.mjs');
   check('tsx, CommonJS', () => void node(dir, tsx, 'plugin.ts'));
   check('tsx, ES module', () => void node(dir, tsx, 'plugin-esm.mts'));
-  check(
-    'jest with axios-mock-adapter',
-    () => void node(dir, 'node_modules/jest/bin/jest.js', '-c', 'jest.config.json'),
-  );
+}
+
+/** A plugin's tests, and the contract of strategies, by each test runner that a team may have. */
+function checkTestRunners(dir) {
+  const runners = {
+    'jest (with axios-mock-adapter)': ['node_modules/jest/bin/jest.js', '-c', 'jest.config.json'],
+    vitest: ['node_modules/vitest/vitest.mjs', 'run', '--config', 'vitest.config.mjs'],
+    'node:test': ['--import', 'tsx', '--test', 'contract.node.ts'],
+  };
+  for (const [runner, args] of Object.entries(runners)) {
+    check(`${runner}: the contract of strategies`, () => void node(dir, ...args));
+    check(`${runner}: a strategy that breaks it is told what to change`, () => {
+      process.env.IGNORE_SIGNAL = '1';
+      const failure = failureOf(() => node(dir, ...args));
+      delete process.env.IGNORE_SIGNAL;
+      if (!failure.includes('signIn() ignored context.signal: pass it to whatever it waits for'))
+        throw new CheckFailed(failure);
+    });
+  }
+  check('the contract of strategies takes the functions of each runner as they are', () => {
+    writeTsconfig(dir, {
+      // The declarations of vitest ask for browser types.
+      compilerOptions: { module: 'esnext', moduleResolution: 'bundler', noEmit: true, skipLibCheck: true },
+      files: ['contract.test.ts', 'contract.vitest.ts', 'contract.node.ts'],
+    });
+    for (const version of COMPILERS) node(dir, `node_modules/ts-${version}/bin/tsc`, '-p', '.');
+  });
 }
 
 function checkCompiler(label, dir, version) {
@@ -217,6 +253,7 @@ try {
   const current = createCurrentProject(tarball);
   checkRuntimes(`Node ${process.version}`, current);
   checkLoaders(current);
+  checkTestRunners(current);
   for (const version of COMPILERS) checkCompiler(`TypeScript ${version}`, current, version);
 
   const lowest = createLowestProject(tarball);

@@ -1,34 +1,31 @@
 import { type QelosServer, startQelosServer } from './qelos-server';
 import { CONTRACT } from './strategy-contract';
-import type { AuthStrategyServer, OfflineStrategyUnderTest, StrategyUnderTest } from './strategy-under-test';
+import type { AuthStrategyServer, StrategyObstacle, StrategyUnderTestWithout } from './strategy-under-test.types';
 import { World } from './strategy-world';
 
-interface SuiteOptions<S extends AuthStrategyServer> {
+/** What {@link describeAuthStrategy} is told. */
+export interface AuthStrategySuite<
+  S extends AuthStrategyServer = QelosServer,
+  Without extends StrategyObstacle = never,
+> {
   /** The runner's own. */
   readonly describe: (name: string, body: () => void) => unknown;
   /** The runner's own; `test` will do as well. */
   readonly it: (name: string, body: () => Promise<void>) => unknown;
+  /** Makes the strategy and whoever is behind it, afresh for every case. */
+  create(
+    server: NoInfer<S>,
+  ): StrategyUnderTestWithout<NoInfer<Without>> | Promise<StrategyUnderTestWithout<NoInfer<Without>>>;
   /** Starts the server that the credentials are for. Default: `startQelosServer`. */
   readonly server?: () => Promise<S>;
+  /**
+   * What nobody can do to this strategy, so that `create` need not say how, and the cases about it are left out:
+   * `['hang']` if it reads a file, `['refuse', 'hang']` if it makes its credential by itself. Default: `[]`.
+   */
+  readonly without?: readonly Without[];
   /** Milliseconds that a sign-in may take while everybody answers. Default: 2,000. */
   readonly timeoutMs?: number;
 }
-
-/** What {@link describeAuthStrategy} is told. */
-export type AuthStrategySuite<S extends AuthStrategyServer = QelosServer> = SuiteOptions<S> &
-  (
-    | {
-        readonly offline?: false;
-        /** Makes the strategy and whoever is behind it, afresh for every case. */
-        create(server: NoInfer<S>): StrategyUnderTest | Promise<StrategyUnderTest>;
-      }
-    | {
-        /** The strategy asks nobody for its credential: what is about refusal and silence is left out. */
-        readonly offline: true;
-        /** Makes the strategy, afresh for every case. */
-        create(server: NoInfer<S>): OfflineStrategyUnderTest | Promise<OfflineStrategyUnderTest>;
-      }
-  );
 
 /**
  * Defines the tests that every strategy has to pass, with the test runner that is given: jest, vitest, node:test or any
@@ -57,22 +54,25 @@ export type AuthStrategySuite<S extends AuthStrategyServer = QelosServer> = Suit
  *
  * @param name - what the strategy is called in the output of the tests
  */
-export function describeAuthStrategy<S extends AuthStrategyServer = QelosServer>(
-  name: string,
-  suite: AuthStrategySuite<S>,
-): void {
-  const { describe, it, offline = false, timeoutMs = 2_000, create } = suite;
+export function describeAuthStrategy<
+  S extends AuthStrategyServer = QelosServer,
+  Without extends StrategyObstacle = never,
+>(name: string, suite: AuthStrategySuite<S, Without>): void {
+  const { describe, it, timeoutMs = 2_000 } = suite;
+  const without: readonly StrategyObstacle[] = suite.without ?? [];
   // Without a `server`, S is what it is by default.
   const startServer = suite.server ?? (startQelosServer as () => Promise<AuthStrategyServer> as () => Promise<S>);
+  const options = { startServer, create: (server: S) => suite.create(server), without, timeoutMs };
+  const left = without.map((obstacle) => `${obstacle}()`).join(' or ');
   const failed = new Set<string>();
-  describe(`the strategy "${name}"${offline ? ' (offline: nobody can refuse it or keep it waiting)' : ''}`, () => {
-    for (const { title, after = [], online = false, judge } of CONTRACT) {
-      if (online && offline) continue;
+  describe(`the strategy "${name}"${left && ` (left out: what needs ${left})`}`, () => {
+    for (const { title, after = [], needs = [], judge } of CONTRACT) {
+      if (needs.some((obstacle) => without.includes(obstacle))) continue;
       it(title, async () => {
         failed.delete(title);
         try {
           if (after.some((earlier) => failed.has(earlier))) failed.add(title);
-          else await judge((body) => World.within({ startServer, create, offline, timeoutMs }, body));
+          else await judge((body) => World.within(options, body));
         } catch (error) {
           failed.add(title);
           throw error;

@@ -10,4 +10,9 @@ export {
   startQelosServer,
 } from './qelos-server';
 export type { RequestFilter as QelosServerRequestFilter } from './request-log';
-export type { AuthStrategyServer, OfflineStrategyUnderTest, StrategyUnderTest } from './strategy-under-test';
+export type {
+  AuthStrategyServer,
+  StrategyObstacle,
+  StrategyUnderTest,
+  StrategyUnderTestWithout,
+} from './strategy-under-test.types';

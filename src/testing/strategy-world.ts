@@ -4,18 +4,23 @@ import { Credential, headersOf } from '../credentials/credential';
 import { isAuthError, kindOf } from '../errors';
 import type { QelosAuth } from '../qelos-auth';
 import { type StrategyCall, StrategyObserver } from './observed-strategy';
-import type { AuthStrategyServer, OfflineStrategyUnderTest, StrategyUnderTest } from './strategy-under-test';
+import type {
+  AuthStrategyServer,
+  StrategyObstacle,
+  StrategyUnderTest,
+  StrategyUnderTestWithout,
+} from './strategy-under-test.types';
 
 /** How a world is made, for one case. */
 export interface WorldOptions<S extends AuthStrategyServer> {
   startServer(): Promise<S>;
-  create(
-    server: S,
-  ): StrategyUnderTest | OfflineStrategyUnderTest | Promise<StrategyUnderTest | OfflineStrategyUnderTest>;
-  readonly offline: boolean;
+  create(server: S): Made | Promise<Made>;
+  readonly without: readonly StrategyObstacle[];
   /** Milliseconds that a sign-in may take while everybody answers. */
   readonly timeoutMs: number;
 }
+
+type Made = StrategyUnderTestWithout<StrategyObstacle>;
 
 /** What came of a call of the API: the status answered, or why there was none. */
 export type Outcome = { readonly status: number } | { readonly error: unknown };
@@ -26,7 +31,7 @@ const GRACE_MS = 1_000;
 /** A server, a strategy and whoever is behind it, and the library over them; all of it for one case, and gone after it. */
 export class World {
   readonly subject: StrategyUnderTest;
-  readonly offline: boolean;
+  readonly #without: readonly StrategyObstacle[];
   readonly observer = new StrategyObserver();
   readonly #server: AuthStrategyServer;
   readonly #timeoutMs: number;
@@ -35,11 +40,11 @@ export class World {
   private constructor(
     server: AuthStrategyServer,
     subject: StrategyUnderTest,
-    { offline, timeoutMs }: Pick<WorldOptions<AuthStrategyServer>, 'offline' | 'timeoutMs'>,
+    { without, timeoutMs }: Pick<WorldOptions<AuthStrategyServer>, 'without' | 'timeoutMs'>,
   ) {
     this.#server = server;
     this.subject = subject;
-    this.offline = offline;
+    this.#without = without;
     this.#timeoutMs = timeoutMs;
   }
 
@@ -49,8 +54,7 @@ export class World {
   ): Promise<T> {
     const server = await options.startServer();
     try {
-      // Where nobody can refuse or be silent, no case asks for it.
-      const subject = (await created(options, server)) as StrategyUnderTest;
+      const subject = await created(options, server);
       const world = new World(server, subject, options);
       try {
         return await body(world);
@@ -77,6 +81,11 @@ export class World {
     });
     this.#opened.push(auth);
     return auth;
+  }
+
+  /** Whether somebody can do this to the strategy. */
+  can(obstacle: StrategyObstacle): boolean {
+    return !this.#without.includes(obstacle);
   }
 
   /** Ends the current credential. */
@@ -125,23 +134,26 @@ export class World {
 }
 
 async function created<S extends AuthStrategyServer>(
-  { create, offline }: WorldOptions<S>,
+  { create, without }: WorldOptions<S>,
   server: S,
-): Promise<StrategyUnderTest | OfflineStrategyUnderTest> {
-  let subject: StrategyUnderTest | OfflineStrategyUnderTest;
+): Promise<StrategyUnderTest> {
+  let made: Made;
   try {
-    subject = await create(server);
+    made = await create(server);
   } catch (error) {
     throw new Error(
       `create() threw ${kindOf(error)}. If it was the strategy's constructor: a constructor must not throw; let missing() name the setting instead.`,
       { cause: error },
     );
   }
-  if (!offline && !('refuse' in subject && 'hang' in subject))
-    throw new Error(
-      'create() gives no refuse() or no hang(). Give both, or say offline: true if the strategy asks nobody for its credential.',
-    );
-  return subject;
+  for (const obstacle of ['refuse', 'hang'] as const) {
+    if (!(made as Partial<StrategyUnderTest>)[obstacle] && !without.includes(obstacle))
+      throw new Error(
+        `create() gives no ${obstacle}(). Give one, or say without: ['${obstacle}'] if nobody can do that to the strategy.`,
+      );
+  }
+  // What is left out, no case asks for.
+  return made as StrategyUnderTest;
 }
 
 /** One call of the API. */
@@ -162,8 +174,7 @@ export function isGood(outcome: Outcome): boolean {
 }
 
 /** What a call of the API, or of a strategy, came to, in words. */
-export function inWords(outcome: Outcome | StrategyCall['outcome']): string {
-  if (outcome === undefined) return 'nothing yet';
+export function inWords(outcome: Outcome | NonNullable<StrategyCall['outcome']>): string {
   if ('status' in outcome) return `HTTP status ${outcome.status}`;
   if ('value' in outcome) return kindInWords(outcome.value);
   const { error } = outcome;

@@ -52,6 +52,7 @@ export async function run({ name, code }: CodeBlock, siblings: Record<string, ob
   const load = (id: string): unknown => {
     if (id.startsWith('./')) return siblings[id.slice(2)] ?? fail(`${name}: nobody wrote ${id}`);
     const loaded = require(id);
+    if (id === 'node:test') return { describe: (_title: string, body: () => void) => body(), it: test };
     return id === '@jest/globals' ? { ...loaded, expect: loaded.expect, test } : loaded;
   };
   const exports = {};

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { createQelosAuth, isAuthError } from 'qelos-auth';
@@ -9,6 +9,7 @@ import { type CodeBlock, codeBlocksOf, run } from './code-blocks';
 
 const ROOT = resolve(__dirname, '../..');
 const FILES = ['README.md', 'docs/strategies.md'];
+const STRATEGIES = join(ROOT, 'docs/strategies.md');
 const BOOKS = '/api/blueprints/book/entities';
 
 let server: QelosServer;
@@ -101,6 +102,10 @@ const OUTCOMES: Record<string, Record<string, (block: CodeBlock, others: CodeBlo
     },
     'partner-strategy.test': async (block, others) => {
       await runTests(block, others);
+      // The strategy without the signal fails in the way that the text says it does.
+      const changed = others.map(({ name, code }) => ({ name, code: code.replace('headers, signal }', 'headers }') }));
+      const said = /\n {2}Error: (signIn\(\) ignored .*)\n/.exec(readFileSync(STRATEGIES, 'utf8'))?.[1];
+      await expect(runTests(block, changed)).rejects.toThrow(new Error(said));
     },
     'signing-strategy': async (block) => {
       const { exports } = await run(block);

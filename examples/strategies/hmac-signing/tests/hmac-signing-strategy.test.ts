@@ -19,7 +19,7 @@ const BOOK = { metadata: { title: 'Dune' } };
 describeAuthStrategy('hmac-signing', {
   describe,
   it,
-  offline: true, // it has the key, and asks nobody
+  without: ['refuse', 'hang'], // it has the key, and asks nobody
   async server() {
     const qelos = await startQelosServer();
     const gateway = await startGateway(qelos);

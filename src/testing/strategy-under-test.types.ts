@@ -27,5 +27,9 @@ export interface StrategyUnderTest {
   close?(): void | Promise<void>;
 }
 
-/** A strategy that makes its credential by itself, so that nobody can refuse it or keep it waiting. */
-export type OfflineStrategyUnderTest = Omit<StrategyUnderTest, 'refuse' | 'hang'>;
+/** What nobody can do to some strategies: to one that reads a file, or makes its credential by itself. */
+export type StrategyObstacle = 'refuse' | 'hang';
+
+/** A strategy to which nobody can do the one or the other. */
+export type StrategyUnderTestWithout<Without extends StrategyObstacle> = Omit<StrategyUnderTest, StrategyObstacle> &
+  Pick<StrategyUnderTest, Exclude<StrategyObstacle, Without>>;

@@ -1,0 +1,5 @@
+import { describe, it } from '@jest/globals';
+import { describeAuthStrategy } from 'qelos-auth/testing';
+import { create } from './contract';
+
+describeAuthStrategy('vault', { describe, it, create });
