@@ -3,7 +3,7 @@ import { apiRefusal, createQelosAuth, isAuthError, type QelosAuth } from 'qelos-
 import { type QelosServer, type QelosServerUser, startQelosServer } from 'qelos-auth/testing';
 import { startBackend } from '../support/backend';
 import { runChild } from '../support/child';
-import { loadPlay, type PluginPlay } from './play';
+import { exitCode, loadPlay, type PluginPlay } from './play';
 
 const BOOKS = '/api/blueprints/book/entities';
 const AT_ONCE = Array.from({ length: 50 });
@@ -144,7 +144,7 @@ describe('getSdk()', () => {
   });
 
   test('refuses to lead elsewhere, where somebody has put another URL behind ours', async () => {
-    const exit = jest.spyOn(process, 'exit').mockImplementation((() => {}) as never);
+    const exit = exitCode();
     jest.spyOn(process, 'emitWarning').mockImplementation(() => {});
     const other = await startBackend();
     play.configure({}, { ...withPassword().pluginPlayOptions(), qelosUrl: other.url });
@@ -153,13 +153,13 @@ describe('getSdk()', () => {
       message: expect.stringContaining(other.url),
     });
     expect(other.received).toEqual([]);
-    expect(exit).toHaveBeenCalledTimes(1);
+    expect(await exit).toBe(1);
   });
 });
 
 describe('a wrong password', () => {
   test('costs 1 sign-in, and every call has the reason', async () => {
-    const exit = jest.spyOn(process, 'exit').mockImplementation((() => {}) as never);
+    const exit = exitCode();
     const warn = jest.spyOn(process, 'emitWarning').mockImplementation(() => {});
     play.configure({}, withPassword({ ...plain, password: 'wrong', url: server.url }).pluginPlayOptions());
     const sdk = play.getSdk();
@@ -167,7 +167,7 @@ describe('a wrong password', () => {
     expect(errors.map((error) => isAuthError(error) && error.code)).toEqual(AT_ONCE.map(() => 'ERR_AUTH_REFUSED'));
     expect(new Set(errors).size).toBe(AT_ONCE.length);
     expect(server.requests.count()).toBe(1);
-    expect(exit).toHaveBeenCalledWith(1);
+    expect(await exit).toBe(1);
     expect(warn).toHaveBeenCalledTimes(1);
     expect(warn).toHaveBeenCalledWith(expect.stringContaining('QELOS_PASSWORD'), {
       type: 'AuthError',
@@ -207,10 +207,11 @@ describe('pluginPlayOptions()', () => {
   });
 
   test('the stand-in of one account gets no credential of another', async () => {
+    const exit = exitCode();
     const options = withPassword().pluginPlayOptions();
     play.configure({}, { ...options, qelosApiToken: withPassword().pluginPlayOptions().qelosApiToken });
-    jest.spyOn(process, 'exit').mockImplementation((() => {}) as never);
-    await expect(play.getSdk().blueprints.getList()).rejects.toThrow();
+    await expect(play.getSdk().authentication.getLoggedInUser()).rejects.toThrow('Invalid or expired API token');
+    expect(await exit).toBe(1);
     expect(server.requests.count({ path: '/api/signin' })).toBe(0);
   });
 });

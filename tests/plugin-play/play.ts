@@ -17,3 +17,10 @@ export function loadPlay(): PluginPlay {
   kept.mockRestore();
   return play as PluginPlay;
 }
+
+/** Keeps plugin-play from ending the process. Resolves with the exit code once it would have. */
+export function exitCode(): Promise<number> {
+  return new Promise((resolve) => {
+    jest.spyOn(process, 'exit').mockImplementation(((code: number) => resolve(code)) as never);
+  });
+}
