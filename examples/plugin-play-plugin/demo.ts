@@ -34,7 +34,7 @@ export async function demonstrate(): Promise<boolean> {
   const accessTokenSecret = randomUUID();
   const plugin = await startPlugin(
     {
-      manifest: { name: 'books', description: 'Keeps books', appUrl: url },
+      manifest: { appUrl: url },
       config: { dev: false, port, host: '127.0.0.1', accessTokenSecret, refreshTokenSecret: randomUUID() },
     },
     { QELOS_URL: home.url, QELOS_USERNAME: username, QELOS_PASSWORD: password },

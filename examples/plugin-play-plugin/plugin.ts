@@ -91,7 +91,8 @@ export async function startPlugin(options: StartOptions = {}, env = process.env)
   on(LifecycleEvent.mounted, (mounted) => {
     app = mounted.app;
   });
-  await start({ ...options, config: { ...options.config, ...auth.pluginPlayOptions() } }); // and the second
+  const manifest = { name: 'books', description: 'Keeps books', ...options.manifest };
+  await start({ manifest, config: { ...options.config, ...auth.pluginPlayOptions() } }); // and the second
   return {
     auth,
     stop: async () => {

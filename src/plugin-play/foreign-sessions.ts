@@ -119,9 +119,11 @@ export class ForeignSessions {
     } catch {
       await options.onFailedRefreshToken?.();
     }
-    session.token = options.getAccessToken();
+    const token = options.getAccessToken();
+    if (!token || token === this.#noToken) throw noAccessToken(session);
+    session.token = token;
     // Recorded: an access token is the same again when it was issued in the same second.
-    if (session.token === before) this.#proveUseless(session);
+    if (token === before) this.#proveUseless(session);
     this.#remember(session);
   }
 
@@ -140,6 +142,17 @@ export class ForeignSessions {
 
 function keyOf(origin: string, token: string | undefined): string {
   return `${origin} ${token}`;
+}
+
+function noAccessToken({ origin }: Session): AuthError {
+  return new AuthError(
+    'ERR_AUTH_BAD_RESPONSE',
+    `The answer of ${origin} to a sign-in or refresh holds no access token.`,
+    {
+      hint: 'Check that the appUrl of the SDK is the base URL of a Qelos instance, and that no proxy or log-in page stands in front of it.',
+      retryable: true,
+    },
+  );
 }
 
 async function isRefusal(response: Response): Promise<boolean> {

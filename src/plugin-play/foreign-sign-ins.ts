@@ -41,7 +41,7 @@ export class ForeignSignIns {
 
   #signIn(url: string, init: RequestInit): SignIn {
     const key = createHash('sha256')
-      .update(JSON.stringify([url, init.body, init.headers]))
+      .update(JSON.stringify([url, init.body, [...new Headers(init.headers)]]))
       .digest('base64');
     const known = this.#known.get(key);
     if (known && known.goodUntil > performance.now()) return known;

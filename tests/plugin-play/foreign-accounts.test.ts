@@ -1,7 +1,9 @@
+import { isNativeError } from 'node:util/types';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { createQelosAuth, isAuthError } from 'qelos-auth';
 import { type QelosServer, type QelosServerUser, startQelosServer } from 'qelos-auth/testing';
 import { type Backend, sendJson, startBackend } from '../support/backend';
+import { reachableSecrets } from '../support/secrets';
 import { loadPlay, type PluginPlay } from './play';
 
 const BOOKS = '/api/blueprints/book/entities';
@@ -133,6 +135,18 @@ describe('getSdkForUrl()', () => {
     expect(tenant.requests.count()).toBe(2);
   });
 
+  test('refused passwords do not pile up: the oldest are forgotten', async () => {
+    tenant.fail('/api/signin', { status: 401, body: 'no JSON' });
+    const signIn = (password: string) => reasonOf(tenantSdk({ password }).blueprints.getList());
+    expect(codesOf([await signIn('first'), await signIn('first')])).toEqual(['ERR_AUTH_REFUSED']);
+    expect(tenant.requests.count()).toBe(1);
+    for (let i = 0; i < 1000; i++) await signIn(`other-${i}`);
+    await signIn('other-999');
+    expect(tenant.requests.count()).toBe(1001);
+    await signIn('first');
+    expect(tenant.requests.count()).toBe(1002);
+  }, 60_000);
+
   test('a write conflict at the sign-in is no refusal, and is not remembered', async () => {
     const body = { errors: { general: { version: 163, modifiedPaths: ['lastLogin', 'tokens'] } } };
     tenant.fail('/api/signin', { status: 401, body }, 1);
@@ -151,6 +165,37 @@ describe('getSdkForUrl()', () => {
     tenant.fail('/api/signin', { status: 503, body: 'busy' }, 1);
     await expect(books.getList()).rejects.toThrow('busy');
     expect(await books.getList()).toEqual([]);
+  });
+
+  test('a sign-in that brings no access token says so, and no call is sent', async () => {
+    tenant.fail('/api/signin', { status: 200, body: { payload: { user: {} } } });
+    expect(await reasonOf(tenantSdk().blueprints.entitiesOf('book').getList())).toMatchObject({
+      code: 'ERR_AUTH_BAD_RESPONSE',
+      message: expect.stringContaining(tenant.url),
+    });
+    expect(tenant.requests.count()).toBe(1);
+  });
+
+  test('no secret can be reached from an error', async () => {
+    const other = await startBackend();
+    const sdk = play.getSdkForUrl({ appUrl: other.url, username: other.username, password: other.password });
+    await sdk.blueprints.getList();
+    const errors = [];
+    for (const status of [401, 403, 500]) {
+      other.on('/api/blueprints', (_, response) => sendJson(response, status, { message: 'no' }));
+      errors.push(await reasonOf(sdk.blueprints.getList()));
+    }
+    other.on('/api/blueprints', (_request, response) => response.destroy());
+    errors.push(await reasonOf(sdk.blueprints.getList()));
+    other.on('/api/signin', (_, response) => sendJson(response, 401, {}));
+    const { username, password } = other;
+    errors.push(await reasonOf(play.getSdkForUrl({ appUrl: other.url, username, password }).blueprints.getList()));
+    expect(codesOf(errors.slice(-1))).toEqual(['ERR_AUTH_REFUSED']);
+    const secrets = [...Object.values(other.secrets), ...Object.values(home.secrets)];
+    for (const error of errors) {
+      expect(isNativeError(error)).toBe(true);
+      expect(reachableSecrets(error, secrets)).toEqual([]);
+    }
   });
 
   test.each([400, 403, 404, 409, 429, 500])('a POST that is answered with %i is sent once', async (status) => {
@@ -213,6 +258,8 @@ describe('getSdkForUrl()', () => {
     expect((await sdkOptions.fetch(new Request(`${tenant.url}/api/me`, init))).status).toBe(401);
     expect((await sdkOptions.fetch(new URL(`${tenant.url}/api/me`), init)).status).toBe(401);
     expect((await sdkOptions.fetch(`${tenant.url}/api/me`)).status).toBe(401);
+    const noJson = sdkOptions.fetch(`${tenant.url}/api/signin`, { method: 'POST', body: 'junk' });
+    await expect(noJson).rejects.toMatchObject({ code: 'ERR_AUTH_NO_STRATEGY' });
     expect(tenant.requests.count()).toBe(3);
   });
 });
@@ -302,5 +349,5 @@ describe('getSdkForTenant()', () => {
     }
     expect(await call()).toEqual([]); // of what was stored, whose refresh token is used up
     expect(tenant.requests.count({ path: '/api/signin' })).toBe(1);
-  });
+  }, 60_000);
 });

@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { apiRefusal, createQelosAuth, isAuthError, type QelosAuth } from 'qelos-auth';
 import { type QelosServer, type QelosServerUser, startQelosServer } from 'qelos-auth/testing';
-import { startBackend } from '../support/backend';
+import { sendJson, startBackend } from '../support/backend';
 import { runChild } from '../support/child';
+import { reachableSecrets } from '../support/secrets';
 import { exitCode, loadPlay, type PluginPlay } from './play';
 
 const BOOKS = '/api/blueprints/book/entities';
@@ -95,6 +96,8 @@ describe('getSdk()', () => {
       message: 'Bad gateway',
       response: { status: 502, data: 'Bad gateway' },
     });
+    server.fail(BOOKS, { status: 502 });
+    await expect(sdk.blueprints.entitiesOf('book').getList()).rejects.toMatchObject({ response: { data: '' } });
     server.fail(BOOKS, { status: 502, body: '{"cut', headers: { 'content-type': 'application/json' } });
     await expect(sdk.blueprints.entitiesOf('book').getList()).rejects.toMatchObject({ response: { data: '{"cut' } });
   });
@@ -123,6 +126,23 @@ describe('getSdk()', () => {
     const { payload } = await sdk.authentication.oAuthSignin({ username, password });
     expect(payload.user.username).toBe(username);
     expect(await sdk.authentication.getLoggedInUser()).toMatchObject({ username: plain.username });
+  });
+
+  test('no secret can be reached from an error, nor from the options', async () => {
+    const backend = await startBackend();
+    const auth = withPassword(backend);
+    const sdk = await startedWith(auth);
+    const errors = [];
+    for (const status of [401, 403, 500]) {
+      backend.on('/api/blueprints', (_, response) => sendJson(response, status, { message: 'no' }));
+      errors.push(await sdk.blueprints.getList().catch((error: unknown) => error));
+    }
+    backend.on('/api/blueprints', (_request, response) => response.destroy());
+    errors.push(await sdk.blueprints.getList().catch((error: unknown) => error));
+    for (const error of errors) expect(error).toBeInstanceOf(Error);
+    for (const root of [...errors, auth.pluginPlayOptions()]) {
+      expect(reachableSecrets(root, Object.values(backend.secrets))).toEqual([]);
+    }
   });
 
   test('once closed, says so', async () => {
@@ -204,6 +224,19 @@ describe('pluginPlayOptions()', () => {
     expect(auth.pluginPlayOptions()).toBe(auth.pluginPlayOptions());
     const [one, other] = [standInsOf(withPassword()), standInsOf(withPassword())];
     expect(new Set([...one, ...other]).size).toBe(4);
+  });
+
+  test('take a Request too, as any fetch', async () => {
+    const { qelosApiToken, sdkOptions } = withPassword().pluginPlayOptions();
+    const request = (url: string) => new Request(url, { headers: { 'x-api-key': qelosApiToken } });
+    expect(await (await sdkOptions.fetch(request(`${server.url}/api/me`))).json()).toMatchObject({
+      username: plain.username,
+    });
+    await expect(sdkOptions.fetch(request('http://127.0.0.1:9/api/me'))).rejects.toMatchObject({
+      code: 'ERR_AUTH_INSECURE_URL',
+    });
+    const byPath = sdkOptions.fetch('/api/me', { headers: { 'x-api-key': qelosApiToken } });
+    await expect(byPath).rejects.toMatchObject({ message: expect.stringContaining('no URL') });
   });
 
   test('the stand-in of one account gets no credential of another', async () => {
