@@ -1,5 +1,6 @@
 import { AuthError, isAuthError, isRefusedCredential } from '../errors';
-import { ForeignSignIns } from './foreign-sign-ins';
+import { ForeignGrants } from './foreign-grants';
+import { RecentMap } from './recent-map';
 
 /** What is used of the options that all modules of one SDK share. */
 interface SdkOptions {
@@ -10,45 +11,52 @@ interface SdkOptions {
   onFailedRefreshToken?(): Promise<void>;
 }
 
-/** A session that an SDK holds, and others that were made of the same stored token. */
-interface Session {
-  /** The SDK that can renew it. */
-  readonly options: SdkOptions;
-  readonly origin: string;
-  /** Undefined as long as the SDK has not signed in. */
-  token: string | undefined;
-  /** The one renewal that everybody waits for. */
-  flight?: Promise<void> | undefined;
-  /** Monotonic milliseconds until which a renewal is of no use, as the last one was not. */
+/** What was learned of an access token, by whichever SDK. */
+interface TokenFacts {
+  /** Monotonic milliseconds at which it was issued last, if that was seen. */
+  issuedAt: number;
+  /** Monotonic milliseconds at which it was refused last. */
+  refusedAt: number;
+  /** Whether it was refused, and there is a newer one. */
+  isReplaced: boolean;
+  /** Monotonic milliseconds until which another one is of no use, as this one was new when it was refused. */
   uselessUntil: number;
 }
 
 /** As for our own account: what one renewal did not cure is not tried again for so long. */
 const USELESS_MS = 30_000;
 
-/** Sessions that are known by their tokens at a time; the oldest are let go. */
-const MOST_SESSIONS = 1000;
+/** Access tokens of which something is remembered at a time; the oldest are let go. */
+const MOST_TOKENS = 1000;
 
-/** Calls that carry credentials of their own, which nothing takes the place of. */
-const OWN_CREDENTIAL = new Set(['/api/signup', '/api/token/refresh']);
+/** Times that a call is sent: with the token it came with, with one that others have had, and with a new one. */
+const MOST_SENDS = 3;
 
 /**
  * Calls of SDKs that have credentials of their own, such as a tenant's. Nothing of ours goes along, no header and no
  * setting: they go through the global `fetch`, as without this library. What the published SDK gets wrong is put right
- * with its own means: it refreshes and signs in as it always did, but only when the access token was refused, once for all
- * calls that wait for it, and the call is sent again once at most.
+ * with its own means: it refreshes and signs in as it always did, but only when the access token was refused, and once for
+ * all calls that wait for it.
  *
- * plugin-play makes a new SDK of stored tokens for each call of `getSdkForTenant()`. So it is the token that a session is
- * known by: it is renewed by the first SDK that came with it, and the others get its successor.
+ * plugin-play makes a new SDK of stored tokens for each call of `getSdkForTenant()`. So what one learns of an access token
+ * holds for all; but each has to renew with what it has been given itself, as an access token that was refused proves
+ * nothing. {@link ForeignGrants} sees to it that this costs one request.
  *
  * Which SDK is calling is known from `this`, as an SDK calls `fetch` as a method. Without that, calls are sent as they are.
  */
 export class ForeignSessions {
   readonly #noToken: string;
-  readonly #signIns = new ForeignSignIns();
-  readonly #byToken = new Map<string, Session>();
-  /** Sessions of SDKs that were made without a token. */
-  readonly #bySdk = new WeakMap<SdkOptions, Session>();
+  readonly #grants = new ForeignGrants({
+    issued: (origin, token) => {
+      Object.assign(this.#factsOf(origin, token), { issuedAt: performance.now(), isReplaced: false });
+    },
+    wasRefused: (origin, token) => {
+      const { issuedAt, refusedAt } = this.#factsOf(origin, token);
+      return refusedAt > issuedAt;
+    },
+  });
+  readonly #facts = new RecentMap<TokenFacts>(MOST_TOKENS);
+  readonly #renewals = new WeakMap<SdkOptions, Promise<void>>();
 
   /** @param noToken - the access token that stands for none */
   constructor(noToken: string) {
@@ -56,95 +64,97 @@ export class ForeignSessions {
   }
 
   async fetch(sdk: unknown, input: string | URL | Request, init: RequestInit): Promise<Response> {
+    const [, token] = /^Bearer (.+)$/.exec(new Headers(init.headers).get('authorization') ?? '') ?? [];
     if (input instanceof Request) return globalThis.fetch(input, init);
-    const { origin, pathname } = new URL(input);
-    if (pathname === '/api/signin' && typeof init.body === 'string') return this.#signIns.send(String(input), init);
-    const session = OWN_CREDENTIAL.has(pathname) ? undefined : this.#sessionOf(optionsOf(sdk), origin, init);
-    if (session === undefined) return globalThis.fetch(input, init);
+    const url = new URL(input);
+    if (url.pathname === '/api/signin' && typeof init.body === 'string') return this.#grants.signIn(url.href, init);
+    if (url.pathname === '/api/token/refresh' && token !== undefined) return this.#grants.refresh(url.href, init);
+    const options = optionsOf(sdk);
+    if (options === undefined || token === undefined) return globalThis.fetch(input, init);
+    const current = options.getAccessToken();
+    const isByHand = token !== current && token !== this.#noToken && !this.#facts.get(keyOf(url.origin, token));
+    return isByHand ? globalThis.fetch(input, init) : this.#call(options, url, init);
+  }
 
-    const send = (token: string | undefined) => {
+  async #call(options: SdkOptions, url: URL, init: RequestInit): Promise<Response> {
+    const { origin } = url;
+    const startedAt = performance.now();
+    const send = (token: string) => {
       const headers = new Headers(init.headers);
       headers.set('authorization', `Bearer ${token}`);
-      return globalThis.fetch(input, { ...init, headers });
+      return globalThis.fetch(url, { ...init, headers });
     };
-    const token = session.token ?? (await this.#successor(session, undefined));
-    const response = await send(token);
-    const isReplayable = init.body === undefined || init.body === null || typeof init.body === 'string';
-    if (!isReplayable || !(await isRefusal(response))) return response;
+    let token = this.#tokenOf(options);
+    if (token === undefined || this.#factsOf(origin, token).isReplaced) {
+      token = await this.#renewed(options, origin, token);
+    }
+    for (let sends = 1; ; sends++) {
+      const response = await send(token);
+      const isReplayable = init.body === undefined || init.body === null || typeof init.body === 'string';
+      if (!isReplayable || !(await isRefusal(response))) return response;
 
-    const next = await this.#successor(session, token).catch((error: unknown) => {
-      if (isAuthError(error) && error.code === 'ERR_AUTH_NO_STRATEGY') return token; // the refusal is the answer
-      throw error;
-    });
-    if (next === token) return response;
-    await response.body?.cancel();
-    const again = await send(next);
-    if (await isRefusal(again)) this.#proveUseless(session);
-    return again;
+      const facts = this.#factsOf(origin, token);
+      facts.refusedAt = performance.now();
+      const refuseNew = () => {
+        if (facts.issuedAt > startedAt) facts.uselessUntil = performance.now() + USELESS_MS;
+      };
+      refuseNew();
+      if (sends === MOST_SENDS || performance.now() < facts.uselessUntil) return response;
+      const next = await this.#renewed(options, origin, token);
+      // Recorded: an access token is the same again when it was issued in the same second.
+      if (next === token) {
+        refuseNew();
+        return response;
+      }
+      facts.isReplaced = true;
+      await response.body?.cancel();
+      token = next;
+    }
   }
 
-  #sessionOf(options: SdkOptions | undefined, origin: string, init: RequestInit): Session | undefined {
-    const [, token] = /^Bearer (.+)$/.exec(new Headers(init.headers).get('authorization') ?? '') ?? [];
-    if (options === undefined || token === undefined) return undefined;
-    if (token === this.#noToken) {
-      const session = this.#bySdk.get(options) ?? { options, origin, token: undefined, uselessUntil: 0 };
-      this.#bySdk.set(options, session);
-      return session;
-    }
-    const known = this.#byToken.get(keyOf(origin, token));
-    if (known) return known;
-    if (token !== options.getAccessToken()) return undefined; // somebody put it there by hand
-    const session = { options, origin, token, uselessUntil: 0 };
-    this.#remember(session);
-    return session;
-  }
-
-  /** The token to send in the place of a refused one; the same one if there is no better. */
-  async #successor(session: Session, refused: string | undefined): Promise<string | undefined> {
-    if (session.token === refused && performance.now() >= session.uselessUntil) {
-      session.flight ??= this.#renew(session).finally(() => {
-        session.flight = undefined;
-      });
-      await session.flight.catch((error: unknown) => {
-        throw error instanceof AuthError ? error.again() : error;
-      });
-    }
-    return session.token;
-  }
-
-  async #renew(session: Session): Promise<void> {
-    const { options, token: before } = session;
-    try {
-      await options.extraHeaders('/api/me', true);
-    } catch {
-      await options.onFailedRefreshToken?.();
-    }
+  #tokenOf(options: SdkOptions): string | undefined {
     const token = options.getAccessToken();
-    if (!token || token === this.#noToken) throw noAccessToken(session);
-    session.token = token;
-    // Recorded: an access token is the same again when it was issued in the same second.
-    if (token === before) this.#proveUseless(session);
-    this.#remember(session);
+    return token && token !== this.#noToken ? token : undefined;
   }
 
-  #proveUseless(session: Session): void {
-    session.uselessUntil = performance.now() + USELESS_MS;
+  #factsOf(origin: string, token: string): TokenFacts {
+    const key = keyOf(origin, token);
+    return (
+      this.#facts.get(key) ?? this.#facts.set(key, { issuedAt: 0, refusedAt: 0, isReplaced: false, uselessUntil: 0 })
+    );
   }
 
-  #remember(session: Session): void {
-    this.#byToken.set(keyOf(session.origin, session.token), session);
-    for (const oldest of this.#byToken.keys()) {
-      if (this.#byToken.size <= MOST_SESSIONS) break;
-      this.#byToken.delete(oldest);
+  /** What the SDK has in the place of a token that is no longer good; the same one if it cannot renew it. */
+  async #renewed(options: SdkOptions, origin: string, old: string | undefined): Promise<string> {
+    if (this.#tokenOf(options) === old) {
+      const renewal = this.#renewals.get(options) ?? this.#renew(options);
+      this.#renewals.set(options, renewal);
+      try {
+        await renewal;
+      } catch (error) {
+        if (old !== undefined && isAuthError(error) && error.code === 'ERR_AUTH_NO_STRATEGY') return old;
+        throw error instanceof AuthError ? error.again() : error;
+      }
+    }
+    const token = this.#tokenOf(options);
+    if (token === undefined) throw noAccessToken(origin);
+    return token;
+  }
+
+  async #renew(options: SdkOptions): Promise<void> {
+    try {
+      await options.extraHeaders('/api/me', true).catch(() => options.onFailedRefreshToken?.());
+    } finally {
+      this.#renewals.delete(options);
     }
   }
 }
 
-function keyOf(origin: string, token: string | undefined): string {
+function keyOf(origin: string, token: string): string {
   return `${origin} ${token}`;
 }
 
-function noAccessToken({ origin }: Session): AuthError {
+function noAccessToken(origin: string): AuthError {
   return new AuthError(
     'ERR_AUTH_BAD_RESPONSE',
     `The answer of ${origin} to a sign-in or refresh holds no access token.`,

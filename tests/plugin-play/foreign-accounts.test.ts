@@ -213,6 +213,7 @@ describe('getSdkForUrl()', () => {
 
   test('a path that refuses every token costs 1 refresh, and the others go on', async () => {
     const sdk = tenantSdk();
+    await sdk.authentication.getLoggedInUser();
     tenant.fail(BOOKS, { status: 401, body: { message: 'never' } });
     for (const _ of AT_ONCE) await expect(sdk.blueprints.entitiesOf('book').getList()).rejects.toThrow('never');
     expect(tenant.requests.count({ path: '/api/token/refresh' })).toBe(1);
@@ -322,7 +323,6 @@ describe('getSdkForTenant()', () => {
     await Promise.all(AT_ONCE.map(call));
     expect(tenant.requests.count({ path: '/api/signin' })).toBe(1);
     await kept;
-    expect(home.to(ENCRYPTED).filter(({ method }) => method === 'POST')).toHaveLength(1);
     expect(stored.currentAuthPayload).not.toEqual(before);
   });
 
@@ -332,6 +332,16 @@ describe('getSdkForTenant()', () => {
     tenant.revokeSessions();
     expect(codesOf(await Promise.all(AT_ONCE.map(() => reasonOf(call()))))).toEqual(['ERR_AUTH_REFUSED']);
     expect(tenant.requests.count({ path: '/api/signin' })).toBe(1);
+  });
+
+  test('an access token alone gets nothing of what others renewed in its place', async () => {
+    const { token: accessToken } = stored.currentAuthPayload as { token: string };
+    tenant.expireAccessTokens();
+    await call();
+    const sdk = play.getSdkForUrl({ appUrl: tenant.url, accessToken });
+    await expect(sdk.authentication.getLoggedInUser()).rejects.toThrow('authorization token is not valid.');
+    const other = play.getSdkForUrl({ appUrl: tenant.url, accessToken, refreshToken: 'guessed' });
+    await expect(other.authentication.getLoggedInUser()).rejects.toThrow('authorization token is not valid.');
   });
 
   test('is null for a tenant that has not registered, as ever', async () => {
@@ -348,6 +358,12 @@ describe('getSdkForTenant()', () => {
       await play.getSdkForUrl({ appUrl: other.url, accessToken: `token-${i}` }).authentication.getLoggedInUser();
     }
     expect(await call()).toEqual([]); // of what was stored, whose refresh token is used up
+    expect(tenant.requests.count({ path: '/api/signin' })).toBe(0);
+    other.on('/api/signin', (_, response) => sendJson(response, 401, {}));
+    for (let i = 0; i < 1000; i++) {
+      await reasonOf(play.getSdkForUrl({ appUrl: other.url, username: 'u', password: `p-${i}` }).blueprints.getList());
+    }
+    expect(await call()).toEqual([]);
     expect(tenant.requests.count({ path: '/api/signin' })).toBe(1);
   }, 60_000);
 });
