@@ -18,7 +18,7 @@ interface Grant {
   goodUntil: number;
   /** The access token that it brought. */
   accessToken?: string | undefined;
-  /** Key of the refresh token that it brought. */
+  /** Key of the refresh token that a refresh brought. */
   successor?: string | undefined;
 }
 
@@ -90,8 +90,11 @@ export class ForeignGrants {
         if (status === 200 && payload?.token) {
           this.#tokens.issued(new URL(url).origin, payload.token);
           grant.accessToken = payload.token;
-          if (payload.refreshToken) grant.successor = refreshKeyOf(url, `Bearer ${payload.refreshToken}`);
           if (isSignIn) grant.goodUntil = performance.now() + LATE_MS;
+          else if (payload.refreshToken) {
+            grant.successor = refreshKeyOf(url, `Bearer ${payload.refreshToken}`);
+            this.#known.delete(grant.successor); // unused as yet, also where a server gives the same one again
+          } else this.#known.delete(key);
         } else if (isSignIn && status === 401 && !isWriteConflict({ errors })) {
           grant.goodUntil = performance.now() + REFUSED_MS;
         } else this.#known.delete(key);

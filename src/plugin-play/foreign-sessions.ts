@@ -100,7 +100,10 @@ export class ForeignSessions {
       };
       refuseNew();
       if (sends === MOST_SENDS || performance.now() < facts.uselessUntil) return response;
-      const next = await this.#renewed(options, origin, token);
+      const next: string = await this.#renewed(options, origin, token).catch(async (error: unknown) => {
+        await response.body?.cancel();
+        throw error;
+      });
       // Recorded: an access token is the same again when it was issued in the same second.
       if (next === token) {
         refuseNew();

@@ -230,6 +230,30 @@ describe('getSdkForUrl()', () => {
     expect(tenant.requests.count()).toBe(2);
   });
 
+  test.each([
+    ['the same refresh token again', { refreshToken: 'same' }],
+    ['no refresh token', {}],
+  ])('a refresh that brings %s is made anew each time', async (_, brought) => {
+    let good = '';
+    let refreshes = 0;
+    const other = await startBackend({
+      other: ({ headers }, response) =>
+        sendJson(response, headers.authorization === `Bearer ${good}` ? 200 : 401, { message: 'expired' }),
+    });
+    other.on('/api/token/refresh', (_request, response) => {
+      refreshes += 1;
+      good = `access-${refreshes}`;
+      sendJson(response, 200, { payload: { token: good, ...brought } });
+    });
+    const sdk = play.getSdkForUrl({ appUrl: other.url, accessToken: 'old', refreshToken: 'same' });
+    await sdk.blueprints.getList();
+    expect(refreshes).toBe(1);
+    good = 'none';
+    const again = play.getSdkForUrl({ appUrl: other.url, accessToken: 'old', refreshToken: 'same' });
+    await again.blueprints.getList();
+    expect(refreshes).toBe(2);
+  });
+
   test('an API token, and a token that somebody put there by hand, are sent as they are', async () => {
     const apiToken = tenant.issueApiToken({ username: user.username });
     const byKey = play.getSdkForUrl({ appUrl: tenant.url, apiToken });
