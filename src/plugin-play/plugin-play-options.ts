@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { AuthError, isAuthError } from '../errors';
+import { AuthError } from '../errors';
 import { Origin } from '../http/origin';
 import { ForeignSessions } from './foreign-sessions';
 
@@ -43,24 +43,24 @@ export function pluginPlayOptions({ url, fetch, failure }: PluginPlayParts): Plu
   const noToken = `none-${randomUUID()}`;
   const origin = new Origin(url);
   const foreign = new ForeignSessions(noToken);
-  /** Whether the first call is over, which tells plugin-play whether to go on. */
-  let isStarted = false;
+  /** plugin-play makes the first call by itself, and goes on only if it succeeds. */
+  let isFirst = true;
 
   async function playFetch(this: unknown, input: string | URL | Request, init: RequestInit = {}): Promise<Response> {
     const headers = new Headers(init.headers ?? (input instanceof Request ? input.headers : undefined));
     if (headers.get('x-api-key') !== standIn) return foreign.fetch(this, input, init);
     headers.delete('x-api-key');
     const target = input instanceof Request ? input.url : String(input);
-    if (!origin.owns(target)) throw sentElsewhere(target);
+    const isStart = isFirst;
+    isFirst = false;
     try {
+      if (!origin.owns(target)) throw sentElsewhere(target);
       const response = await fetch(input, { ...init, headers });
-      isStarted = true;
-      return response.ok ? response : failedAnswer(response, failure);
+      if (response.ok) return response;
+      if (isStart) await tellWhy(failure(response, parse(response, await response.clone().text())));
+      return failedAnswer(response, failure);
     } catch (error) {
-      if (!isStarted && isAuthError(error)) {
-        isStarted = true;
-        await tellWhy(error);
-      }
+      if (isStart) await tellWhy(error);
       throw error;
     }
   }
@@ -76,8 +76,9 @@ export function pluginPlayOptions({ url, fetch, failure }: PluginPlayParts): Plu
  * plugin-play ends the process when its first call fails, and says why only where `NODE_ENV` is not "production". The turn
  * of the event loop lets the warning out before that.
  */
-async function tellWhy({ code, message, hint }: AuthError): Promise<void> {
-  process.emitWarning(message, { type: 'AuthError', code, detail: hint });
+async function tellWhy(error: unknown): Promise<void> {
+  const { name, message, code, hint } = error as Error & { code?: string; hint?: string };
+  process.emitWarning(message, { type: name, ...(code && { code }), ...(hint && { detail: hint }) });
   await new Promise((resolve) => setImmediate(resolve));
 }
 

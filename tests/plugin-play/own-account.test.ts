@@ -165,7 +165,7 @@ describe('getSdk()', () => {
 
   test('refuses to lead elsewhere, where somebody has put another URL behind ours', async () => {
     const exit = exitCode();
-    jest.spyOn(process, 'emitWarning').mockImplementation(() => {});
+    const warn = jest.spyOn(process, 'emitWarning').mockImplementation(() => {});
     const other = await startBackend();
     play.configure({}, { ...withPassword().pluginPlayOptions(), qelosUrl: other.url });
     await expect(play.getSdk().blueprints.getList()).rejects.toMatchObject({
@@ -174,6 +174,7 @@ describe('getSdk()', () => {
     });
     expect(other.received).toEqual([]);
     expect(await exit).toBe(1);
+    expect(warn).toHaveBeenCalledWith(expect.stringContaining(other.url), expect.anything());
   });
 });
 
@@ -216,6 +217,25 @@ describe('a wrong password', () => {
     },
     30_000,
   );
+});
+
+describe('a start that fails otherwise', () => {
+  const hint = expect.stringContaining('fresh session');
+  test.each([
+    { fault: { status: 503, body: 'busy' }, message: 'busy', options: { code: 'ERR_BAD_RESPONSE' } },
+    { fault: 'reset' as const, message: 'fetch failed', options: { type: 'TypeError' } },
+    { fault: { status: 401, body: { message: 'no' } }, message: 'no', options: { detail: hint } },
+  ])('says why, once: $message', async ({ fault, message, options }) => {
+    const exit = exitCode();
+    const warn = jest.spyOn(process, 'emitWarning').mockImplementation(() => {});
+    server.fail('/api/me', fault);
+    play.configure({}, withPassword().pluginPlayOptions());
+    const sdk = play.getSdk();
+    expect(await exit).toBe(1);
+    await expect(sdk.authentication.getLoggedInUser()).rejects.toThrow();
+    expect(warn).toHaveBeenCalledTimes(1);
+    expect(warn).toHaveBeenCalledWith(message, expect.objectContaining(options));
+  });
 });
 
 describe('pluginPlayOptions()', () => {

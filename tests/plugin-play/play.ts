@@ -1,5 +1,8 @@
 import { jest } from '@jest/globals';
 
+// Compiling the package for the first time takes a while.
+jest.setTimeout(30_000);
+
 export type PluginPlay = typeof import('@qelos/plugin-play');
 
 /** The real package, loaded anew, as it keeps its config and the SDK of `getSdk()` in its modules. It is also made quiet. */
