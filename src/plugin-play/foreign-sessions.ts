@@ -48,7 +48,7 @@ export class ForeignSessions {
   readonly #noToken: string;
   readonly #grants = new ForeignGrants({
     issued: (origin, token) => {
-      Object.assign(this.#factsOf(origin, token), { issuedAt: performance.now(), isReplaced: false });
+      this.#factsOf(origin, token).issuedAt = performance.now();
     },
     wasRefused: (origin, token) => {
       const { issuedAt, refusedAt } = this.#factsOf(origin, token);

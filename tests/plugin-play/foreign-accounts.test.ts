@@ -207,8 +207,11 @@ describe('getSdkForUrl()', () => {
   });
 
   test('a missing role costs no refresh', async () => {
-    await expect(tenantSdk().users.getList()).rejects.toThrow('you are not privileged.');
-    expect(tenant.requests.count()).toBe(2);
+    const sdk = tenantSdk();
+    await sdk.authentication.getLoggedInUser();
+    tenant.requests.reset();
+    await expect(sdk.users.getList()).rejects.toThrow('you are not privileged.');
+    expect(tenant.requests.count()).toBe(1);
   });
 
   test('a path that refuses every token costs 1 refresh, and the others go on', async () => {
@@ -332,7 +335,7 @@ describe('getSdkForTenant()', () => {
   });
 
   test('the renewed session is renewed again, also for SDKs of what was stored first', async () => {
-    for (let round = 1; round <= 3; round++) {
+    for (let round = 1; round <= 6; round++) {
       tenant.expireAccessTokens();
       await Promise.all(AT_ONCE.map(call));
       expect(tenant.requests.count({ path: '/api/token/refresh' })).toBe(round);
