@@ -12,6 +12,7 @@ export {
   isAuthError,
 } from './errors';
 export type { AuthEvents } from './events';
+export type { PluginPlayOptions } from './plugin-play/plugin-play-options';
 export { QelosAuth } from './qelos-auth';
 export type * from './sdk/qelos-sdk.types';
 export { ApiTokenStrategy } from './strategies/api-token-strategy';

@@ -9,6 +9,7 @@ import { AuthInterceptor } from './http/auth-interceptor';
 import { createFetch } from './http/fetch';
 import { createBareClient } from './http/http-client';
 import { Origin } from './http/origin';
+import { type PluginPlayOptions, pluginPlayOptions } from './plugin-play/plugin-play-options';
 import type { IUser, QelosAdministratorSDK } from './sdk/qelos-sdk.types';
 import { loadSdk, takeUser } from './sdk/sign-in-sdk';
 import { ApiTokenStrategy } from './strategies/api-token-strategy';
@@ -49,6 +50,7 @@ export class QelosAuth {
   readonly #events = new EventHub();
   readonly #url: string;
   #sdk: QelosAdministratorSDK | undefined;
+  #pluginPlay: PluginPlayOptions | undefined;
 
   /** Use `createQelosAuth` or `registerQelosAuth`, which choose the strategy and check the configuration. */
   constructor({ config, selection, store, axios: defaults = {} }: QelosAuthParts) {
@@ -108,6 +110,19 @@ export class QelosAuth {
     return this.#interceptor.attach(instance);
   }
 
+  /**
+   * What `configure()` or `start()` of `@qelos/plugin-play` needs in its config, so that its SDKs run on this pipeline: the
+   * calls of `getSdk()` carry this account's credential, those of tenants go on with their own.
+   */
+  pluginPlayOptions(): PluginPlayOptions {
+    this.#pluginPlay ??= pluginPlayOptions({
+      url: this.#url,
+      fetch: this.#sdkFetch(),
+      failure: (response, body) => this.#sdkError(response, body),
+    });
+    return this.#pluginPlay;
+  }
+
   /** Adds a listener for an event. Returns the function that removes it. */
   on<E extends keyof AuthEvents>(event: E, listener: (detail: AuthEvents[E]) => void): () => void {
     return this.#events.on(event, listener);
@@ -118,13 +133,16 @@ export class QelosAuth {
     this.#manager.close();
   }
 
-  #createSdk(): QelosAdministratorSDK {
+  #sdkFetch(): typeof globalThis.fetch {
     const untouched = createFetch(this.http, { skipAuth: true });
-    const fetch: typeof globalThis.fetch = (input, init) =>
+    return (input, init) =>
       OWN_CREDENTIAL.has(String(input).slice(this.#url.length)) ? untouched(input, init) : this.fetch(input, init);
+  }
+
+  #createSdk(): QelosAdministratorSDK {
     return loadSdk().createQelosSdk({
       url: this.#url,
-      fetch,
+      fetch: this.#sdkFetch(),
       failure: (response, body) => this.#sdkError(response, body),
     });
   }

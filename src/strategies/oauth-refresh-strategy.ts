@@ -64,12 +64,13 @@ function isMissingPayload(error: unknown): boolean {
  * Recorded: a right password is answered like this while another sign-in or refresh of the same user is being saved;
  * sent again a little later it succeeds.
  */
-function isWriteConflict(body: unknown): boolean {
+export function isWriteConflict(body: unknown): boolean {
   const general = (body as { errors?: { general?: unknown } } | undefined)?.errors?.general;
   return typeof general === 'object' && general !== null && 'version' in general;
 }
 
-function writeConflict(): AuthError {
+/** What such an answer is for its caller. */
+export function writeConflict(): AuthError {
   return new AuthError('ERR_AUTH_UNAVAILABLE', 'The sign-in was answered with a write conflict (HTTP status 401).', {
     hint: 'Other processes were signing in as the same user. It is tried again by itself; a user of its own for each plugin avoids it.',
     status: 401,

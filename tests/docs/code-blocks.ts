@@ -32,9 +32,9 @@ const AsyncFunction = (async () => {}).constructor as new (...parts: string[]) =
  * Runs a block as its reader would: compiled without type metadata, as tsx does, with top-level await. The package's own
  * names lead to its source.
  *
- * @param siblings - exports of other blocks, by the file's name without extension
+ * @param given - exports of other blocks, by the file's name without extension; of packages to load otherwise, by their names
  */
-export async function run({ name, code }: CodeBlock, siblings: Record<string, object> = {}): Promise<Outcome> {
+export async function run({ name, code }: CodeBlock, given: Record<string, object> = {}): Promise<Outcome> {
   const compiled = transformSync(code, {
     filename: `${name}.ts`,
     swcrc: false,
@@ -50,7 +50,8 @@ export async function run({ name, code }: CodeBlock, siblings: Record<string, ob
   const tests = new Map<string, () => Promise<void>>();
   const test = (title: string, body: () => Promise<void>) => void tests.set(title, body);
   const load = (id: string): unknown => {
-    if (id.startsWith('./')) return siblings[id.slice(2)] ?? fail(`${name}: nobody wrote ${id}`);
+    const found = given[id.replace(/^\.\//, '')];
+    if (found !== undefined || id.startsWith('./')) return found ?? fail(`${name}: nobody wrote ${id}`);
     const loaded = require(id);
     if (id === 'node:test') return { describe: (_title: string, body: () => void) => body(), it: test };
     return id === '@jest/globals' ? { ...loaded, expect: loaded.expect, test } : loaded;

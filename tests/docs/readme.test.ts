@@ -5,10 +5,11 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { createQelosAuth, isAuthError } from 'qelos-auth';
 import { type QelosServer, type QelosServerUser, startQelosServer } from 'qelos-auth/testing';
 import { container } from 'tsyringe';
+import { loadPlay, type PluginPlay } from '../plugin-play/play';
 import { type CodeBlock, codeBlocksOf, run } from './code-blocks';
 
 const ROOT = resolve(__dirname, '../..');
-const FILES = ['README.md', 'docs/strategies.md'];
+const FILES = ['README.md', 'docs/strategies.md', 'docs/plugin-play.md'];
 const STRATEGIES = join(ROOT, 'docs/strategies.md');
 const BOOKS = '/api/blueprints/book/entities';
 
@@ -40,6 +41,12 @@ function useApiToken(): void {
 function usePassword(): void {
   process.env['QELOS_USERNAME'] = plain.username;
   process.env['QELOS_PASSWORD'] = plain.password;
+}
+
+/** The real package, loaded anew, for a port that is free, and quiet. */
+function freshPlay(): PluginPlay {
+  Object.assign(process.env, { NODE_ENV: 'production', APP_URL: 'http://127.0.0.1', HOST: '127.0.0.1', PORT: '0' });
+  return loadPlay();
 }
 
 async function addBook(): Promise<void> {
@@ -119,6 +126,35 @@ const OUTCOMES: Record<string, Record<string, (block: CodeBlock, others: CodeBlo
       Object.assign(process.env, { PARTNER_KEY: 'good', PARTNER_BROKER_URL: 'http://127.0.0.1:1' });
       const { printed } = await run(block, { 'partner-strategy': exports });
       expect(printed).toEqual([[{ name: 'partner', skipped: [] }]]);
+    },
+  },
+  'docs/plugin-play.md': {
+    plugin: async (block) => {
+      usePassword();
+      const play = freshPlay();
+      const { on, getSdk, LifecycleEvent } = play;
+      const plugin = new Promise<Parameters<Parameters<typeof on>[1]>[0]['app']>((resolve) => {
+        on(LifecycleEvent.mounted, ({ app }) => resolve(app));
+      });
+      await run(block, { '@qelos/plugin-play': play });
+      const app = await plugin;
+      expect((await app.inject({ url: '/api/play-manifest' })).json()).toMatchObject({ name: 'books' });
+      expect(await getSdk().authentication.getLoggedInUser()).toMatchObject({ username: plain.username });
+      expect(server.requests.count({ path: '/api/signin' })).toBe(1);
+      await app.close();
+    },
+    errors: async (block) => {
+      usePassword();
+      const play = freshPlay();
+      play.configure({}, createQelosAuth().pluginPlayOptions());
+      const { printed } = await run(block, { '@qelos/plugin-play': play });
+      expect(printed).toEqual([['ERR_AUTH_FORBIDDEN', expect.stringContaining('role')]]);
+    },
+    'own-options': async (block) => {
+      usePassword();
+      await addBook();
+      const { printed } = await run(block, { '@qelos/plugin-play': freshPlay() });
+      expect(printed).toMatchObject([[[{ metadata: { title: 'Emma' } }]]]);
     },
   },
 };
