@@ -211,7 +211,7 @@ class UndiciRequest extends Writable implements Dispatcher.DispatchHandler {
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    this.destroy(asOfNode(error));
+    this.destroy(asOfNode(error, this.#controller === undefined));
   }
 
   #contentLength(): string | string[] | undefined {
@@ -232,7 +232,10 @@ class UndiciRequest extends Writable implements Dispatcher.DispatchHandler {
     const { protocol, hostname, port, path, method, headers } = this.#options;
     const host = hostname.includes(':') ? `[${hostname}]` : hostname;
     const origin = `${protocol}//${host}${port ? `:${port}` : ''}`;
-    this.#dispatcher.dispatch({ origin, path, method: method as Dispatcher.HttpMethod, headers, body }, this);
+    this.#dispatcher.dispatch(
+      { origin, path, method: method as Dispatcher.HttpMethod, headers, body, reset: false },
+      this,
+    );
   }
 }
 
@@ -303,18 +306,31 @@ function headersOf(raw: readonly Buffer[]): Record<string, string | string[]> {
 }
 
 /** What Node's client would have failed with; undefined for a connection that was closed on it. */
-function asOfNode(error: Error): Error | undefined {
-  const { code } = error as { code?: string };
+function asOfNode(error: Error, isConnecting: boolean): Error | undefined {
+  const { code, name, message } = error as { code?: string } & Error;
   if (code === 'UND_ERR_SOCKET' || code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH') return undefined;
-  if (code === 'UND_ERR_HEADERS_OVERFLOW') return parseError('Header overflow', 'HPE_HEADER_OVERFLOW');
-  if (code?.startsWith('HPE_')) return parseError(error.message, code);
-  return error;
+  if (code === 'UND_ERR_HEADERS_OVERFLOW') return failure('Parse Error: Header overflow', 'HPE_HEADER_OVERFLOW');
+  // Node writes the request while TLS is being agreed on, and it is this that fails.
+  if (isConnecting && code?.startsWith('ERR_SSL_')) return failure(`write EPROTO ${message}`, 'EPROTO');
+  if (name !== 'HTTPParserError') return error;
+  const reason = /\(([^)]*)\)$/.exec(message)?.[1] ?? message;
+  if (reason === 'Invalid EOF state') return undefined;
+  const known = PARSE_ERRORS.find(([start]) => reason.startsWith(start));
+  return failure(`Parse Error: ${reason}`, known?.[1] ?? 'ERR_BAD_RESPONSE');
 }
 
-function parseError(reason: string, code: string): Error {
-  return Object.assign(new Error(`Parse Error: ${reason}`), { code });
-}
+/** undici keeps the parser's reason and loses its code. */
+const PARSE_ERRORS = [
+  ['Expected HTTP/', 'HPE_INVALID_CONSTANT'],
+  ['Invalid character in chunk size', 'HPE_INVALID_CHUNK_SIZE'],
+  ['Invalid header', 'HPE_INVALID_HEADER_TOKEN'],
+  ['Invalid status code', 'HPE_INVALID_STATUS'],
+] as const;
 
 function connectionReset(message: string): Error {
-  return Object.assign(new Error(message), { code: 'ECONNRESET' });
+  return failure(message, 'ECONNRESET');
+}
+
+function failure(message: string, code: string): Error {
+  return Object.assign(new Error(message), { code });
 }
