@@ -22,8 +22,8 @@ export interface Transport {
   request(options: object, onResponse: OnResponse): Writable;
 }
 
-/** Versions whose handlers get the headers as they arrived. */
-const USABLE = /^(7\.(2[89]|[3-9]\d)|8)\./;
+/** Before 7.28, handlers do not get headers as they arrived; before 8.3, chunks that are cut short pass for whole. */
+const USABLE = /^(7\.(2[89]|[3-9]\d)|8\.([3-9]|\d\d))\./;
 
 /**
  * undici in the place of Node's own client, below axios' http adapter: so whatever axios does with a request (time-outs,
@@ -89,7 +89,10 @@ function unusable(version: unknown, cause: unknown): AuthError {
   return new AuthError(
     'ERR_AUTH_CONFIG',
     `The option transport is 'undici', and undici ${version} cannot be used with Node ${process.versions.node}.`,
-    { hint: 'Install undici 7.28 or later (Node 20.18.1) or undici 8 (Node 22.19), or remove the option.', cause },
+    {
+      hint: 'Install undici 7.28 (from Node 20.18.1 on), 8.3 (from Node 22.19 on) or a later one of these, or remove the option.',
+      cause,
+    },
   );
 }
 
@@ -162,9 +165,13 @@ class UndiciRequest extends Writable implements Dispatcher.DispatchHandler {
       done();
       return;
     }
-    this.#body ??= new Readable({ read: () => this.#takeNext() }).on('error', () => {}); // told by the request
-    this.#body.push(chunk);
+    // Of objects, as undici writes a length of its own for bytes that have all come before it is connected.
+    if (!this.#body) {
+      this.#body = new Readable({ objectMode: true, highWaterMark: 1, read: () => this.#takeNext() });
+      this.#body.on('error', () => {}); // told by the request
+    }
     this.#ready = done;
+    this.#body.push(chunk);
     this.#dispatch(this.#body);
   }
 
@@ -176,6 +183,7 @@ class UndiciRequest extends Writable implements Dispatcher.DispatchHandler {
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
     clearTimeout(this.#timer);
+    this.#body?.destroy();
     const response = this.#response;
     const reason = error ?? (response ? null : connectionReset('socket hang up'));
     if (response) this.once('close', () => response.complete || response.destroy(connectionReset('aborted')));

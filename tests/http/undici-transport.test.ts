@@ -831,7 +831,7 @@ describe("the option transport: 'undici'", () => {
     });
   });
 
-  it.each(['6.21.0', '7.27.0', '9.0.0', undefined])('does not take undici %s', (version) => {
+  it.each(['6.21.0', '7.27.0', '8.2.0', '9.0.0', undefined])('does not take undici %s', (version) => {
     jest.isolateModules(() => {
       jest.doMock('undici/package.json', () => ({ version }));
       const { loadUndiciTransport: load } = require('../../src/http/undici-transport') as {
