@@ -117,18 +117,17 @@ function isForUndici(options: Options): boolean {
   return true;
 }
 
-const OWN_AGENTS = new Map<unknown, http.Agent>([
-  [http, http.globalAgent],
-  [https, https.globalAgent],
-]);
-const CONNECTS = new Set(['ca', 'cert', 'key', 'pfx', 'rejectUnauthorized', 'lookup', 'localAddress', 'proxyEnv']);
+/** Options of an agent that say nothing about where or how it connects. */
+const HARMLESS = new Set(['defaultPort', 'keepAlive', 'noDelay', 'path', 'protocol', 'scheduling', 'timeout']);
 
-/** Whether Node's global agent, which an axios request without an agent gets, is as Node made it. */
-function isUntouched(module: typeof http | typeof https): boolean {
-  const { globalAgent } = module;
-  if (globalAgent !== OWN_AGENTS.get(module)) return false;
+/** Whether Node's global agent, which an axios request without an agent gets, is one as Node makes it. */
+function isUntouched({ Agent, globalAgent }: typeof http | typeof https): boolean {
+  if (Object.getPrototypeOf(globalAgent) !== Agent.prototype || Object.hasOwn(globalAgent, 'createConnection'))
+    return false;
+  if (globalAgent.maxSockets !== Number.POSITIVE_INFINITY) return false;
+  if (globalAgent.maxTotalSockets !== Number.POSITIVE_INFINITY) return false;
   const { options } = globalAgent as { options?: Record<string, unknown> };
-  for (const name in options) if (CONNECTS.has(name) && options[name] !== undefined) return false;
+  for (const name in options) if (!HARMLESS.has(name) && options[name] !== undefined) return false;
   return true;
 }
 

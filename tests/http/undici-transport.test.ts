@@ -2,10 +2,11 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import http, { type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import https from 'node:https';
-import { type AddressInfo, createServer as createTcpServer, type Server } from 'node:net';
+import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
+import { connect as connectTls } from 'node:tls';
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import axios, { type AxiosProgressEvent, type AxiosRequestConfig, type AxiosResponse } from 'axios';
@@ -42,7 +43,7 @@ interface Scenario {
   readonly outcome: Outcome;
 }
 
-const base = { http: '', https: '', refused: '', bytes: '' };
+const base = { http: '', https: '', refused: '', bytes: '', mute: '' };
 const text = 'The spice must flow. '.repeat(400);
 const json = (response: ServerResponse) => {
   response.setHeader('content-type', 'application/json');
@@ -351,7 +352,17 @@ const scenarios: Scenario[] = [
     answer: plain,
     outcome: { code: 'ERR_BAD_OPTION_VALUE' },
   },
+  {
+    name: 'no TLS in time',
+    request: ({ mute }) => ({ baseURL: mute, timeout: 40 }),
+    outcome: { code: 'ECONNABORTED' },
+  },
   // giving up
+  {
+    name: 'aborted before it was connected',
+    request: ({ mute }) => ({ baseURL: mute, signal: AbortSignal.timeout(20) }),
+    outcome: { code: 'ERR_CANCELED' },
+  },
   { name: 'aborted before', ...get({ signal: AbortSignal.abort() }), answer: plain, outcome: { code: 'ERR_CANCELED' } },
   {
     name: 'aborted while waiting',
@@ -598,6 +609,7 @@ function endless(): Readable {
 
 let trusting: https.Agent;
 const servers: (Server & { closeAllConnections?: () => void })[] = [];
+const sockets = new Set<Socket>();
 const received = new Map<string, Received>();
 let overUndici = 0;
 const count = () => {
@@ -641,12 +653,18 @@ beforeAll(async () => {
     });
   });
   base.bytes = `http://127.0.0.1:${await start(raw)}`;
+  const mute = createTcpServer((socket) => {
+    sockets.add(socket);
+    socket.on('error', () => {});
+  });
+  base.mute = `https://127.0.0.1:${await start(mute)}`;
   subscribe('undici:request:create', count);
 });
 
 afterAll(async () => {
   unsubscribe('undici:request:create', count);
   trusting.destroy();
+  for (const socket of sockets) socket.destroy();
   for (const server of servers) {
     server.closeAllConnections?.();
     server.close();
@@ -804,6 +822,8 @@ describe('over undici', () => {
   it.each([
     ['of another class', () => new (class extends https.Agent {})()],
     ['with certificates of its own', () => trusting],
+    ['with a limit of its own', () => new https.Agent({ maxSockets: 3 })],
+    ['that connects in its own way', () => Object.assign(new https.Agent(), { createConnection: connectTls })],
   ])('a global agent %s is kept to', async (_name, make) => {
     const { globalAgent } = https;
     try {
