@@ -1,5 +1,6 @@
 import http, { type IncomingHttpHeaders, type RequestOptions, STATUS_CODES, validateHeaderName } from 'node:http';
 import https from 'node:https';
+import { Socket } from 'node:net';
 import { Readable, Writable } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import { AuthError } from '../errors';
@@ -32,12 +33,12 @@ const USABLE = /^(7\.(2[89]|[3-9]\d)|8\.([3-9]|\d\d))\./;
  * @throws AuthError `ERR_AUTH_CONFIG` if undici is not installed, or in a version that cannot be used
  */
 export function loadUndiciTransport(): Transport {
-  const dispatcher = sharedDispatcher();
+  const pool = sharedPool();
   return {
     request(options, onResponse) {
       const wanted = options as Options;
       if (!isForUndici(wanted)) return overNode(wanted, onResponse);
-      return new UndiciRequest(dispatcher, wanted, onResponse);
+      return new UndiciRequest(pool, wanted, onResponse);
     },
   };
 }
@@ -56,16 +57,51 @@ function overNode(options: Options, onResponse: OnResponse): Writable {
   return request;
 }
 
-let shared: Dispatcher | undefined;
+/** Longer than anybody waits for a connection; so those that never come about do not pile up. */
+const CONNECT_TIMEOUT_MS = 60_000;
+
+let shared: Pool | undefined;
 
 /** One pool of connections for all instances, as Node's global agents are; idle ones keep no process alive. */
-function sharedDispatcher(): Dispatcher {
-  if (!shared) {
-    const { Agent } = loadUndici();
-    // No time limits of undici's own: those of a request are its caller's to set.
-    shared = new Agent({ headersTimeout: 0, bodyTimeout: 0, connect: { timeout: 0 }, allowH2: false });
-  }
+function sharedPool(): Pool {
+  shared ??= new Pool(loadUndici());
   return shared;
+}
+
+/** undici's pool, which gives up connections that are still being made when nobody waits for them any more: undici does not. */
+class Pool {
+  readonly #agent: Dispatcher;
+  readonly #connecting = new Set<Socket>();
+  #waiting = 0;
+
+  constructor({ Agent, buildConnector }: typeof import('undici')) {
+    const connect = buildConnector({ timeout: CONNECT_TIMEOUT_MS, allowH2: false });
+    this.#agent = new Agent({
+      // No time limits of undici's own: those of a request are its caller's to set.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      connect: (options, callback) => {
+        const done = ((...result: Parameters<typeof callback>) => {
+          this.#connecting.delete(socket as Socket);
+          callback(...result);
+        }) as typeof callback;
+        const socket: unknown = connect(options, done);
+        if (socket instanceof Socket) this.#connecting.add(socket);
+      },
+    });
+  }
+
+  dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void {
+    this.#waiting += 1;
+    this.#agent.dispatch(options, handler);
+  }
+
+  /** To be called once for each request, when it has a connection or needs none any more. */
+  served(): void {
+    this.#waiting -= 1;
+    if (this.#waiting > 0) return;
+    for (const socket of this.#connecting) socket.destroy(connectionReset('aborted'));
+  }
 }
 
 function loadUndici(): typeof import('undici') {
@@ -118,7 +154,7 @@ function isForUndici(options: Options): boolean {
 }
 
 /** Options of an agent that say nothing about where or how it connects. */
-const HARMLESS = new Set(['defaultPort', 'keepAlive', 'noDelay', 'path', 'protocol', 'scheduling', 'timeout']);
+const HARMLESS = new Set(['defaultPort', 'keepAlive', 'noDelay', 'protocol', 'scheduling', 'timeout']);
 
 /** Whether Node's global agent, which an axios request without an agent gets, is one as Node makes it. */
 function isUntouched({ Agent, globalAgent }: typeof http | typeof https): boolean {
@@ -127,13 +163,13 @@ function isUntouched({ Agent, globalAgent }: typeof http | typeof https): boolea
   if (globalAgent.maxSockets !== Number.POSITIVE_INFINITY) return false;
   if (globalAgent.maxTotalSockets !== Number.POSITIVE_INFINITY) return false;
   const { options } = globalAgent as { options?: Record<string, unknown> };
-  for (const name in options) if (!HARMLESS.has(name) && options[name] !== undefined) return false;
+  for (const name in options) if (!HARMLESS.has(name) && (options[name] ?? undefined) !== undefined) return false;
   return true;
 }
 
 /** A request in the shape of `http.ClientRequest`, as far as axios and streams use it. */
 class UndiciRequest extends Writable implements Dispatcher.DispatchHandler {
-  readonly #dispatcher: Dispatcher;
+  readonly #pool: Pool;
   readonly #options: Options;
   readonly #onResponse: OnResponse;
   #controller: Dispatcher.DispatchController | undefined;
@@ -141,13 +177,14 @@ class UndiciRequest extends Writable implements Dispatcher.DispatchHandler {
   /** What is sent after the first chunk, where that was not all. */
   #body: Readable | undefined;
   #isDispatched = false;
+  #isWaiting = false;
   /** Takes the next chunk of the body. */
   #ready: (() => void) | undefined;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(dispatcher: Dispatcher, options: Options, onResponse: OnResponse) {
+  constructor(pool: Pool, options: Options, onResponse: OnResponse) {
     super({ autoDestroy: false });
-    this.#dispatcher = dispatcher;
+    this.#pool = pool;
     this.#options = options;
     this.#onResponse = onResponse;
   }
@@ -183,6 +220,7 @@ class UndiciRequest extends Writable implements Dispatcher.DispatchHandler {
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
     clearTimeout(this.#timer);
     this.#body?.destroy();
+    this.#stopWaiting();
     const response = this.#response;
     const reason = error ?? (response ? null : connectionReset('socket hang up'));
     if (response) this.once('close', () => response.complete || response.destroy(connectionReset('aborted')));
@@ -192,6 +230,7 @@ class UndiciRequest extends Writable implements Dispatcher.DispatchHandler {
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
+    this.#stopWaiting();
     if (this.destroyed) controller.abort(connectionReset('aborted'));
   }
 
@@ -227,6 +266,12 @@ class UndiciRequest extends Writable implements Dispatcher.DispatchHandler {
     return undefined;
   }
 
+  #stopWaiting(): void {
+    if (!this.#isWaiting) return;
+    this.#isWaiting = false;
+    this.#pool.served();
+  }
+
   #takeNext(): void {
     const ready = this.#ready;
     this.#ready = undefined;
@@ -236,13 +281,11 @@ class UndiciRequest extends Writable implements Dispatcher.DispatchHandler {
   #dispatch(body: Buffer | Readable | null): void {
     if (this.#isDispatched) return;
     this.#isDispatched = true;
+    this.#isWaiting = true;
     const { protocol, hostname, port, path, method, headers } = this.#options;
     const host = hostname.includes(':') ? `[${hostname}]` : hostname;
     const origin = `${protocol}//${host}${port ? `:${port}` : ''}`;
-    this.#dispatcher.dispatch(
-      { origin, path, method: method as Dispatcher.HttpMethod, headers, body, reset: false },
-      this,
-    );
+    this.#pool.dispatch({ origin, path, method: method as Dispatcher.HttpMethod, headers, body, reset: false }, this);
   }
 }
 
@@ -317,6 +360,7 @@ function asOfNode(error: Error, isConnecting: boolean): Error | undefined {
   const { code, name, message } = error as { code?: string } & Error;
   if (code === 'UND_ERR_SOCKET' || code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH') return undefined;
   if (code === 'UND_ERR_HEADERS_OVERFLOW') return failure('Parse Error: Header overflow', 'HPE_HEADER_OVERFLOW');
+  if (code === 'UND_ERR_CONNECT_TIMEOUT') return failure('connect ETIMEDOUT', 'ETIMEDOUT');
   // Node writes the request while TLS is being agreed on, and it is this that fails.
   if (isConnecting && code?.startsWith('ERR_SSL_')) return failure(`write EPROTO ${message}`, 'EPROTO');
   if (name !== 'HTTPParserError') return error;

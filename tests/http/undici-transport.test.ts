@@ -1,4 +1,5 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import http, { type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import https from 'node:https';
@@ -610,6 +611,11 @@ function endless(): Readable {
 let trusting: https.Agent;
 const servers: (Server & { closeAllConnections?: () => void })[] = [];
 const sockets = new Set<Socket>();
+/** Takes connections, and says nothing. */
+const mute = createTcpServer((socket) => {
+  sockets.add(socket);
+  socket.on('error', () => {}).resume();
+});
 const received = new Map<string, Received>();
 let overUndici = 0;
 const count = () => {
@@ -653,10 +659,6 @@ beforeAll(async () => {
     });
   });
   base.bytes = `http://127.0.0.1:${await start(raw)}`;
-  const mute = createTcpServer((socket) => {
-    sockets.add(socket);
-    socket.on('error', () => {});
-  });
   base.mute = `https://127.0.0.1:${await start(mute)}`;
   subscribe('undici:request:create', count);
 });
@@ -818,6 +820,16 @@ describe('over undici', () => {
     expect(JSON.parse(stdout)).toMatchObject({ status: 200, overUndici: 2 });
     expect(JSON.parse(stdout).seconds).toBeLessThan(30);
   }, 60_000);
+
+  it('a connection that nobody waits for any more is given up while it is being made', async () => {
+    const arrived = new Promise<Socket>((resolve) => mute.once('connection', resolve));
+    const controller = new AbortController();
+    const call = outcomeOf({ ...settings, ...loaded(), url: base.mute, signal: controller.signal });
+    const closed = once(await arrived, 'close');
+    controller.abort();
+    expect(await call).toMatchObject({ code: 'ERR_CANCELED' });
+    await closed;
+  });
 
   it.each([
     ['of another class', () => new (class extends https.Agent {})()],
