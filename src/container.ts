@@ -2,6 +2,8 @@ import type { CreateAxiosDefaults } from 'axios';
 import { type AuthConfig, loadAuthConfig } from './config';
 import type { CredentialStore } from './credentials/credential-store';
 import { type DependencyContainer, type InjectionToken, container as rootContainer } from './di';
+import { AuthError } from './errors';
+import { loadUndiciTransport, type Transport } from './http/undici-transport';
 import { QelosAuth } from './qelos-auth';
 import { ApiTokenStrategy } from './strategies/api-token-strategy';
 import type { AuthStrategy } from './strategies/auth-strategy';
@@ -23,6 +25,12 @@ export interface QelosAuthOptions {
   store?: CredentialStore;
   /** Defaults of the axios instance: time-out, agents, headers, an adapter. `baseURL` is always the instance's URL. */
   axios?: CreateAxiosDefaults;
+  /**
+   * `'undici'`: sign-ins and authenticated requests go over undici, which has to be installed, instead of Node's own client:
+   * about 1.6 times as many a second. What undici cannot do like Node's client (agents, proxies, sockets, `lookup`) still goes over that.
+   * Default: Node's client for everything.
+   */
+  transport?: 'undici';
 }
 
 /** What makes a container differ from its parent. */
@@ -50,7 +58,7 @@ class Lifetime {
  *   that comes up inside a constructor's injection: resolve `QelosAuth` first.)
  */
 export function registerQelosAuth(container: DependencyContainer, options: QelosAuthOptions = {}): void {
-  const { env, config, strategies = [], store, axios } = options;
+  const { env, config, strategies = [], store, axios, transport } = options;
   if (config || env || !container.isRegistered(AUTH_CONFIG)) {
     const load = once(() => loadAuthConfig(env, config));
     container.register(AUTH_CONFIG, { useFactory: load });
@@ -67,7 +75,7 @@ export function registerQelosAuth(container: DependencyContainer, options: Qelos
     const owner = ownerOf(asked, container);
     let auth = made.get(owner);
     if (!auth) {
-      auth = makeAuth(owner, axios);
+      auth = makeAuth(owner, axios, transport);
       made.set(owner, auth);
       owner.resolve(Lifetime).auth = auth;
     }
@@ -90,11 +98,23 @@ export function createQelosAuth(options: QelosAuthOptions = {}): QelosAuth {
   return container.resolve(QelosAuth);
 }
 
-function makeAuth(container: DependencyContainer, axios: CreateAxiosDefaults | undefined): QelosAuth {
+function makeAuth(
+  container: DependencyContainer,
+  axios: QelosAuthOptions['axios'],
+  transport: QelosAuthOptions['transport'],
+): QelosAuth {
   const config = checked(container.resolve(AUTH_CONFIG));
   const selection = resolverOf(container, config).resolve(config.strategy);
   const store = container.isRegistered(CREDENTIAL_STORE, true) ? container.resolve(CREDENTIAL_STORE) : undefined;
-  return new QelosAuth({ config, selection, store, axios });
+  return new QelosAuth({ config, selection, store, axios, transport: transportFor(transport) });
+}
+
+function transportFor(transport: string | undefined): Transport | undefined {
+  if (transport === undefined) return undefined;
+  if (transport === 'undici') return loadUndiciTransport();
+  throw new AuthError('ERR_AUTH_CONFIG', "The option transport is something else than 'undici'.", {
+    hint: "Set it to 'undici', or remove it for Node's own client.",
+  });
 }
 
 /** A child that registers one strategy hides all those of its parent; the built-in ones are always there, and only once. */

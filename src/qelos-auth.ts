@@ -9,6 +9,7 @@ import { AuthInterceptor } from './http/auth-interceptor';
 import { createFetch } from './http/fetch';
 import { createBareClient } from './http/http-client';
 import { Origin } from './http/origin';
+import type { Transport } from './http/undici-transport';
 import { type PluginPlayOptions, pluginPlayOptions } from './plugin-play/plugin-play-options';
 import type { IUser, QelosAdministratorSDK } from './sdk/qelos-sdk.types';
 import { loadSdk, takeUser } from './sdk/sign-in-sdk';
@@ -32,6 +33,7 @@ export interface QelosAuthParts {
   selection: Selection;
   store?: CredentialStore | undefined;
   axios?: CreateAxiosDefaults | undefined;
+  transport?: Transport | undefined;
 }
 
 /**
@@ -53,21 +55,22 @@ export class QelosAuth {
   #pluginPlay: PluginPlayOptions | undefined;
 
   /** Use `createQelosAuth` or `registerQelosAuth`, which choose the strategy and check the configuration. */
-  constructor({ config, selection, store, axios: defaults = {} }: QelosAuthParts) {
+  constructor({ config, selection, store, axios: defaults = {}, transport }: QelosAuthParts) {
     const { strategy, skipped } = selection;
     const origin = new Origin(config.url);
     const events = this.#events;
+    const connection = transport ? { transport, ...defaults } : defaults;
     this.#url = config.url;
     this.#manager = new CredentialManager({
       strategy,
       events,
-      context: (signal) => ({ signal, http: createBareClient(config.url, origin, signal, defaults) }),
+      context: (signal) => ({ signal, http: createBareClient(config.url, origin, signal, connection) }),
       timeoutMs: config.timeoutMs ?? DEFAULT_TIMEOUT_MS,
       // An API token is configured, not obtained: there is nothing to share, and a new one must not lose to a stored one.
       store: strategy instanceof ApiTokenStrategy ? undefined : store,
       storeKey: storeKey(config, strategy.name),
     });
-    this.#interceptor = new AuthInterceptor({ origin, strategy, manager: this.#manager, events });
+    this.#interceptor = new AuthInterceptor({ origin, strategy, manager: this.#manager, events, transport });
     this.http = axios.create({ ...defaults, baseURL: config.url });
     this.#interceptor.attach(this.http);
     this.fetch = createFetch(this.http);

@@ -18,6 +18,7 @@ import { answerOf, discard } from './answer';
 import { exposeError, exposeResponse } from './exposure';
 import { type Origin, resolveUrl } from './origin';
 import { isRedirect, mostRedirects, redirected, tooManyRedirects } from './redirect';
+import type { Transport } from './undici-transport';
 
 /** Credentials that ended again while their request waited are no reason to give up; but there is an end to everything. */
 const MOST_RESENDS = 4;
@@ -55,6 +56,7 @@ export class AuthInterceptor {
   readonly #strategy: AuthStrategy;
   readonly #manager: CredentialManager;
   readonly #events: EventHub;
+  readonly #transport: Transport | undefined;
   /** Where the adapter that ours stands in for waits in the config. One of its own, so that interceptors can be stacked. */
   readonly #wrapped = Symbol('wrapped adapter');
   readonly #adapter: AxiosAdapter = (config) => this.#dispatch(config as Wrapped);
@@ -62,11 +64,19 @@ export class AuthInterceptor {
   /** What the refusal of a request that could not be sent again has led to. */
   #renewedForOthers: Credential | undefined;
 
-  constructor(options: { origin: Origin; strategy: AuthStrategy; manager: CredentialManager; events: EventHub }) {
+  /** @param options - `transport`: what axios' http adapter sends with, where a request names nothing else */
+  constructor(options: {
+    origin: Origin;
+    strategy: AuthStrategy;
+    manager: CredentialManager;
+    events: EventHub;
+    transport?: Transport | undefined;
+  }) {
     this.#origin = options.origin;
     this.#strategy = options.strategy;
     this.#manager = options.manager;
     this.#events = options.events;
+    this.#transport = options.transport;
   }
 
   /** Authenticates an instance's requests to the origin. Returns the function that stops it. */
@@ -136,7 +146,7 @@ export class AuthInterceptor {
   #send(exchange: Exchange, credential: Credential, signed?: Headers): Promise<AxiosResponse> {
     const { request, config } = exchange;
     const headers = signed ?? this.#headersFor(request, credential);
-    const { headers: own, maxRedirects, proxy, auth, timeout } = request;
+    const { headers: own, maxRedirects, proxy, auth, timeout, transport } = request;
     // An adapter of somebody else may keep what it gets (mocks keep a history): it gets an object of its own.
     const outgoing = typeof config.adapter === 'function' ? { ...request } : request;
     outgoing.headers = headers;
@@ -144,6 +154,7 @@ export class AuthInterceptor {
     if (this.#origin.isPlain) outgoing.proxy = false; // a proxy would read the credential
     if (auth) delete outgoing.auth; // it would take the place of the credential
     if (timeout) outgoing.timeout = remaining(exchange);
+    if (this.#transport) outgoing.transport = transport ?? this.#transport; // it follows no redirect: nor does this
 
     const restore = () => {
       if (outgoing !== request) return;
@@ -154,6 +165,7 @@ export class AuthInterceptor {
       else if (request.proxy === false) delete request.proxy;
       if (auth) request.auth = auth;
       if (timeout) request.timeout = timeout;
+      if (this.#transport && transport === undefined) delete request.transport;
     };
     const fail = (error: unknown) => {
       restore();

@@ -15,8 +15,8 @@ import { isRedirect, leavesOrigin, redirectTarget } from './redirect';
 const MOST_BYTES = 1024 * 1024;
 
 /** How the instance is reached: the same agents and certificates as for requests, and nothing else of their defaults. */
-const TRANSPORT = ['adapter', 'httpAgent', 'httpsAgent', 'proxy', 'lookup', 'family'] as const;
-type Transport = Pick<CreateAxiosDefaults, (typeof TRANSPORT)[number]>;
+const CONNECTION = ['adapter', 'httpAgent', 'httpsAgent', 'proxy', 'lookup', 'family', 'transport'] as const;
+type Connection = Pick<CreateAxiosDefaults, (typeof CONNECTION)[number]>;
 
 /**
  * The axios instance that strategies obtain credentials with: bare, that is without a credential of ours. It sends to the
@@ -31,7 +31,7 @@ export function createBareClient(
   signal: AbortSignal,
   defaults: CreateAxiosDefaults,
 ): AxiosInstance {
-  const { adapter: chosen = axios.defaults.adapter, ...connection } = transportOf(defaults);
+  const { adapter: chosen = axios.defaults.adapter, ...connection } = connectionOf(defaults);
 
   const adapter: AxiosAdapter = async (config) => {
     if (!origin.ownsRequest(config)) throw outsideOrigin(origin);
@@ -61,8 +61,8 @@ export function createBareClient(
   });
 }
 
-function transportOf(defaults: CreateAxiosDefaults): Transport {
-  const given = TRANSPORT.filter((name) => defaults[name] !== undefined);
+function connectionOf(defaults: CreateAxiosDefaults): Connection {
+  const given = CONNECTION.filter((name) => defaults[name] !== undefined);
   return Object.fromEntries(given.map((name) => [name, defaults[name]]));
 }
 

@@ -48,8 +48,9 @@ describe('the tools of this file', () => {
   });
 });
 
-const adapters: [string, AxiosRequestConfig['adapter']][] = [
+const adapters: [string, AxiosRequestConfig['adapter'], 'undici'?][] = [
   ['http', 'http'],
+  ['http over undici', 'http', 'undici'],
   ['fetch', 'fetch'],
   // Keeps the config it got on whatever it makes, as axios' own do.
   ['custom', ((config) => axios.getAdapter('http')(config)) as AxiosAdapter],
@@ -69,7 +70,7 @@ const adapters: [string, AxiosRequestConfig['adapter']][] = [
   ],
 ];
 
-describe.each(adapters)('what comes out of the adapter %s', (adapterName, adapter) => {
+describe.each(adapters)('what comes out of the adapter %s', (adapterName, adapter, transport) => {
   describe.each(['session', 'api token'])('with an %s', (kind) => {
     let api: Backend;
     let auth: QelosAuth;
@@ -79,6 +80,7 @@ describe.each(adapters)('what comes out of the adapter %s', (adapterName, adapte
       auth = openAuth({
         config: kind === 'session' ? { url, username, password } : { url, apiToken },
         axios: { adapter } as never,
+        ...(transport && { transport }),
       });
       await auth.signIn();
     });

@@ -69,6 +69,11 @@ export const ways: readonly Way[] = [
     send: viaAxios,
   },
   {
+    name: 'auth.http over undici',
+    open: (options) => open({ ...options, transport: 'undici' }),
+    send: viaAxios,
+  },
+  {
     name: 'auth.fetch',
     open,
     async send(auth, { path, ...init }) {
