@@ -3,10 +3,10 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { cpus, platform, totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';
+import { BARE, OURS } from './subjects.mjs';
 
 const require = createRequire(import.meta.url);
 const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
-const [OURS, BARE] = ['qelos-auth', 'bare axios, no authentication'];
 
 /** What the numbers come from. Nothing that tells whose machine it is. */
 export function machine() {
@@ -54,7 +54,7 @@ const TABLES = {
     const callers = Object.keys(results);
     const names = Object.keys(results[callers[0]]);
     return table(
-      ['', ...callers.flatMap((count) => [`${count} callers`, 'of bare axios'])],
+      ['', ...callers.flatMap((count) => [`${count} ${count === '1' ? 'caller' : 'callers'}`, 'of bare axios'])],
       names.map((name) => [
         named(name),
         ...callers.flatMap((count) => [

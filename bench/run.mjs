@@ -8,6 +8,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { prepare } from './prepare.mjs';
 import { judge, machine, print, write } from './report.mjs';
+import { BARE, OURS } from './subjects.mjs';
 
 const quick = process.argv.includes('--quick');
 const only = process.argv
@@ -19,7 +20,6 @@ const only = process.argv
 const COUNT_BYTES = ['--expose-gc', '--max-semi-space-size=64', '--min-semi-space-size=64'];
 
 const rounds = quick ? 3 : 9;
-const [OURS, OURS_HEAP_PEER] = ['qelos-auth', 'bare axios, no authentication'];
 const SHORT_TOKENS = [
   OURS,
   '@qelos/plugin-play, getSdkForUrl',
@@ -42,7 +42,7 @@ const MEASUREMENTS = {
   /** Both at the same time: what is counted does not depend on the time it takes. */
   heap: async () => {
     const requests = quick ? 100_000 : 1_000_000;
-    const names = [OURS, OURS_HEAP_PEER];
+    const names = [OURS, BARE];
     const grown = await Promise.all(names.map((subject) => run('heap', { subject, requests }, ['--expose-gc'])));
     return Object.fromEntries(names.map((name, i) => [name, grown[i]]));
   },

@@ -71,10 +71,14 @@ const authRefresh = (options) => async (setting) => {
   return () => instance.get(PATH);
 };
 
+/** What others are held against, and what all of this is for. */
+export const BARE = 'bare axios, no authentication';
+export const OURS = 'qelos-auth';
+
 /** @type {Subject[]} */
 export const SUBJECTS = [
   {
-    name: 'bare axios, no authentication',
+    name: BARE,
     credential: 'none',
     // It gets what any server would accept from the start, so that all are answered alike.
     open: async ({ url, agent: httpAgent }) => {
@@ -83,7 +87,7 @@ export const SUBJECTS = [
       return () => instance.get(PATH);
     },
   },
-  { name: 'qelos-auth', credential: 'refreshes', ours: true, open: ours({}) },
+  { name: OURS, credential: 'refreshes', ours: true, open: ours({}) },
   { name: 'axios-auth-refresh, defaults', credential: 'refreshes', open: authRefresh({}) },
   {
     name: 'axios-auth-refresh, deduplicateRefresh: false',
@@ -218,8 +222,6 @@ export const SUBJECTS = [
     },
   },
 ];
-
-export const BARE = SUBJECTS[0].name;
 
 /**
  * Opens subjects one after the other.
