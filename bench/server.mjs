@@ -14,7 +14,11 @@ import { fileURLToPath } from 'node:url';
 /** Of one account; nothing secret, as there is no other server that knows it. */
 export const ACCOUNT = { username: 'ada', password: 'lovelace', apiToken: `ql_${'a'.repeat(64)}` };
 export const LARGE_BYTES = 10_000_000;
-export const ME = { _id: '1', tenant: '0', username: 'ada', email: 'ada@qelos.test', name: 'Ada', roles: ['admin'] };
+/** About 200 bytes, as most answers of an API are small. */
+export const ME = {
+  ...{ _id: '65f0c0ffee0000000000ada0', tenant: '0', username: 'ada', email: 'ada@qelos.test', name: 'Ada Lovelace' },
+  ...{ firstName: 'Ada', lastName: 'Lovelace', fullName: 'Ada Lovelace', roles: ['admin'], metadata: {} },
+};
 
 /**
  * Starts a server.

@@ -32,7 +32,10 @@ await report(async ({ rounds, crowds }) => {
   const server = await startServer();
   const result = {};
   for (const [crowd, most] of crowds) {
-    const all = SUBJECTS.filter(({ credential, ours }) => credential === 'refreshes' && (ours || most !== 'only ours'));
+    const all = SUBJECTS.filter(
+      ({ credential, ours, hasTransport }) =>
+        credential === 'refreshes' && !hasTransport && (ours || most !== 'only ours'),
+    );
     // A client that loses its session in a storm starts the next one with a new one.
     const storms = await interleaved(all, most === 'ours' ? 1 : rounds, async (subject) => storm(subject, crowd));
     if (most === 'ours') {
