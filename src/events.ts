@@ -38,7 +38,10 @@ export class EventHub {
     return () => void listeners.delete(listener);
   }
 
-  emit<E extends keyof AuthEvents>(event: E, detail: AuthEvents[E]): void {
+  /** @param made - what is told, or what makes it: that is asked only if somebody listens, as some events come by the thousand */
+  emit<E extends keyof AuthEvents>(event: E, made: AuthEvents[E] | (() => AuthEvents[E])): void {
+    if (!this.#listeners.get(event)?.size && !diagnostics.hasSubscribers && !debug.enabled) return;
+    const detail = typeof made === 'function' ? made() : made;
     debug('%s %j', event, detail);
     if (diagnostics.hasSubscribers) diagnostics.publish({ event, ...detail });
     for (const listener of (this.#listeners.get(event) ?? []) as Set<(detail: AuthEvents[E]) => void>) {

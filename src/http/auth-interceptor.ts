@@ -210,11 +210,11 @@ export class AuthInterceptor {
       if (next) {
         exchange.resends++;
         discard(response);
-        this.#events.emit('requestRetried', {
+        this.#events.emit('requestRetried', () => ({
           method: (request.method ?? 'get').toUpperCase(),
           path: new URL(resolveUrl(request)).pathname,
           status: response.status,
-        });
+        }));
         return this.#sendWhenReady(exchange, next);
       }
       if (answer.status === 401 || answer.status === 403)

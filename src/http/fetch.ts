@@ -90,8 +90,9 @@ async function toResponse(
     ? drained(data)
     : await responseBody(data, Number(headers.get('content-length') ?? Number.NaN), signal);
   const response = new Response(body, { status, statusText, headers });
-  const url = answer.request?.responseURL;
-  if (url) Object.defineProperty(response, 'url', { value: url });
+  // Worked out when it is asked for, which is seldom, and dear.
+  const { request } = answer;
+  if (request) Object.defineProperty(response, 'url', { get: () => request.responseURL ?? '' });
   return response;
 }
 

@@ -38,7 +38,8 @@ export class Origin {
     if (baseURL && (config.allowAbsoluteUrls === false || url === undefined || !ABSOLUTE.test(url))) {
       return this.#ownsBase(baseURL);
     }
-    return this.owns(resolveUrl(config));
+    // Parameters come after the host: no need to let axios put the whole of it together.
+    return this.owns(url !== undefined && ABSOLUTE.test(url) ? url : resolveUrl(config));
   }
 
   #ownsBase(baseURL: string): boolean {

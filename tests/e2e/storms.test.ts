@@ -76,6 +76,7 @@ describe.each(ways)('through $name', ({ name, open, send }) => {
       expect(count(REFRESH)).toBe(1);
       expect(count(SIGN_IN)).toBe(0);
       expect(server.requests.count({ path: '/api/me', status: 200 })).toBe(crowd);
+      expect(count('/api/me')).toBeLessThanOrEqual(2 * crowd); // each is sent again once at most
     },
     60_000,
   );
