@@ -19,7 +19,7 @@ const only = process.argv
 /** A young generation that holds a whole round, so that no collection falls into what is counted. */
 const COUNT_BYTES = ['--expose-gc', '--max-semi-space-size=64', '--min-semi-space-size=64'];
 
-const rounds = quick ? 3 : 9;
+const rounds = quick ? 3 : 7;
 const SHORT_TOKENS = [
   OURS,
   '@qelos/plugin-play, getSdkForUrl',
@@ -34,7 +34,7 @@ const MEASUREMENTS = {
   throughput: () => run('throughput', { rounds, sliceMs: quick ? 200 : 500 }),
   storm: () =>
     run('storm', {
-      rounds: quick ? 3 : 7,
+      rounds,
       crowds: [...[1, 10, 100, 1_000].map((crowd) => [crowd, 'all']), [10_000, quick ? 'only ours' : 'ours']],
     }),
   'short-tokens': () => run('short-tokens', { seconds: quick ? 6 : 60, subjects: SHORT_TOKENS }),
