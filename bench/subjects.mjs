@@ -88,6 +88,13 @@ export const SUBJECTS = [
     },
   },
   { name: OURS, credential: 'refreshes', ours: true, open: ours({}) },
+  {
+    name: `${OURS}, transport: undici`,
+    credential: 'refreshes',
+    ours: true,
+    hasTransport: true, // with the agent that storms need, it would send by node:http
+    open: ours({ transport: 'undici' }),
+  },
   { name: 'axios-auth-refresh, defaults', credential: 'refreshes', open: authRefresh({}) },
   {
     name: 'axios-auth-refresh, deduplicateRefresh: false',
