@@ -64,6 +64,8 @@ export class QelosAuth {
       // An API token is configured, not obtained: there is nothing to share, and a new one must not lose to a stored one.
       store: strategy instanceof ApiTokenStrategy ? undefined : store,
       storeKey: storeKey(config, strategy.name),
+      ...(strategy instanceof ApiTokenStrategy &&
+        config.apiTokenFile !== undefined && { isReplaced: (current) => strategy.isReplaced(current) }),
     });
     this.#interceptor = new AuthInterceptor({ origin, strategy, manager: this.#manager, events });
     this.http = axios.create({ ...defaults, baseURL: config.url });
