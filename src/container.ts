@@ -1,28 +1,17 @@
 import type { CreateAxiosDefaults } from 'axios';
 import { type AuthConfig, loadAuthConfig } from './config';
-import type { CredentialStore } from './credentials/credential-store';
 import { type DependencyContainer, type InjectionToken, container as rootContainer } from './di';
-import { QelosAuth } from './qelos-auth';
+import { type InstanceOptions, QelosAuth } from './qelos-auth';
 import { ApiTokenStrategy } from './strategies/api-token-strategy';
-import type { AuthStrategy } from './strategies/auth-strategy';
 import { OAuthRefreshStrategy } from './strategies/oauth-refresh-strategy';
 import { StrategyResolver } from './strategies/strategy-resolver';
 import { AUTH_CONFIG, AUTH_STRATEGY, CREDENTIAL_STORE, QELOS_HTTP, QELOS_SDK } from './tokens';
 
-/** A strategy of one's own: an instance, or a class that the container makes. */
-export type StrategyOption = AuthStrategy | (new (...args: never[]) => AuthStrategy);
-
-export interface QelosAuthOptions {
+export interface QelosAuthOptions extends InstanceOptions {
   /** Where settings are read from. Default: `process.env`, when the first of them is needed. */
   env?: Readonly<Record<string, string | undefined>>;
   /** Settings that win over `env`. */
   config?: Partial<AuthConfig>;
-  /** Strategies to try before the built-in ones, in this order. */
-  strategies?: readonly StrategyOption[];
-  /** Where to share credentials with other processes. Default: nowhere. */
-  store?: CredentialStore;
-  /** Defaults of the axios instance: time-out, agents, headers, an adapter. `baseURL` is always the instance's URL. */
-  axios?: CreateAxiosDefaults;
 }
 
 /** What makes a container differ from its parent. */
@@ -94,7 +83,9 @@ function makeAuth(container: DependencyContainer, axios: CreateAxiosDefaults | u
   const config = checked(container.resolve(AUTH_CONFIG));
   const selection = resolverOf(container, config).resolve(config.strategy);
   const store = container.isRegistered(CREDENTIAL_STORE, true) ? container.resolve(CREDENTIAL_STORE) : undefined;
-  return new QelosAuth({ config, selection, store, axios });
+  const other = (config: Partial<AuthConfig>, options: InstanceOptions) =>
+    createQelosAuth({ ...options, config, env: {} });
+  return new QelosAuth({ config, selection, store, axios, other });
 }
 
 /** A child that registers one strategy hides all those of its parent; the built-in ones are always there, and only once. */

@@ -500,7 +500,8 @@ function deadlineError(timeoutMs: number): AuthError {
   });
 }
 
-function closedError(): AuthError {
+/** Says that there is no credential any more, as its owner ended it. */
+export function closedError(): AuthError {
   return new AuthError('ERR_AUTH_CLOSED', 'The authentication was closed.', {
     hint: 'close(), or for a tenant forget(), was called, or the container was disposed of, while requests were still being made. End the work first, or create a new instance.',
   });

@@ -26,6 +26,9 @@ type RequestConfig = InternalAxiosRequestConfig;
 type Wrapped = RequestConfig & { [wrapped: symbol]: RequestConfig['adapter'] };
 type Headers = RequestConfig['headers'];
 
+/** Where credentials come from, and where it is told how they fared. */
+export type CredentialSource = Pick<CredentialManager, 'get' | 'mayHaveEnded' | 'replayed'>;
+
 /** One call of the API on its way, from its first send to its answer. */
 interface Exchange {
   /** The request as its caller wrote it; what errors and responses show. */
@@ -53,8 +56,8 @@ interface Exchange {
 export class AuthInterceptor {
   readonly #origin: Origin;
   readonly #strategy: AuthStrategy;
-  readonly #manager: CredentialManager;
-  readonly #events: EventHub;
+  readonly #manager: CredentialSource;
+  readonly #events: Pick<EventHub, 'emit'>;
   /** Where the adapter that ours stands in for waits in the config. One of its own, so that interceptors can be stacked. */
   readonly #wrapped = Symbol('wrapped adapter');
   readonly #adapter: AxiosAdapter = (config) => this.#dispatch(config as Wrapped);
@@ -62,7 +65,12 @@ export class AuthInterceptor {
   /** What the refusal of a request that could not be sent again has led to. */
   #renewedForOthers: Credential | undefined;
 
-  constructor(options: { origin: Origin; strategy: AuthStrategy; manager: CredentialManager; events: EventHub }) {
+  constructor(options: {
+    origin: Origin;
+    strategy: AuthStrategy;
+    manager: CredentialSource;
+    events: Pick<EventHub, 'emit'>;
+  }) {
     this.#origin = options.origin;
     this.#strategy = options.strategy;
     this.#manager = options.manager;
