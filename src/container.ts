@@ -3,6 +3,7 @@ import { type AuthConfig, loadAuthConfig } from './config';
 import { type DependencyContainer, type InjectionToken, container as rootContainer } from './di';
 import { type InstanceOptions, QelosAuth } from './qelos-auth';
 import { ApiTokenStrategy } from './strategies/api-token-strategy';
+import { CliLoginStrategy } from './strategies/cli-login-strategy';
 import { OAuthRefreshStrategy } from './strategies/oauth-refresh-strategy';
 import { StrategyResolver } from './strategies/strategy-resolver';
 import { AUTH_CONFIG, AUTH_STRATEGY, CREDENTIAL_STORE, QELOS_HTTP, QELOS_SDK } from './tokens';
@@ -17,7 +18,7 @@ export interface QelosAuthOptions extends InstanceOptions {
 /** What makes a container differ from its parent. */
 const INPUTS = [AUTH_CONFIG, AUTH_STRATEGY, CREDENTIAL_STORE] as InjectionToken[];
 
-const BUILT_IN = [ApiTokenStrategy, OAuthRefreshStrategy];
+const BUILT_IN = [ApiTokenStrategy, OAuthRefreshStrategy, CliLoginStrategy];
 
 /** Lets `container.dispose()` close what the container made; it disposes of instances of classes only. */
 class Lifetime {
@@ -30,7 +31,7 @@ class Lifetime {
 
 /**
  * Registers everything in a tsyringe container: `QELOS_HTTP`, `QELOS_SDK`, `QelosAuth`, `AUTH_CONFIG`, `StrategyResolver`,
- * and both built-in strategies under `AUTH_STRATEGY`. Nothing is read or checked until something of it is resolved.
+ * and the built-in strategies under `AUTH_STRATEGY`. Nothing is read or checked until something of it is resolved.
  *
  * A child container shares its parent's instance, unless it has an `AUTH_CONFIG`, `AUTH_STRATEGY` or `CREDENTIAL_STORE` of
  * its own: then it gets an instance of its own, and so do its children. `container.dispose()` closes what it made.
@@ -48,7 +49,11 @@ export function registerQelosAuth(container: DependencyContainer, options: Qelos
     if (typeof strategy === 'function') container.register(AUTH_STRATEGY, { useClass: strategy as never });
     else container.register(AUTH_STRATEGY, { useValue: strategy });
   }
-  for (const builtIn of BUILT_IN) container.register(AUTH_STRATEGY, { useClass: builtIn });
+  container.register(AUTH_STRATEGY, { useClass: ApiTokenStrategy });
+  container.register(AUTH_STRATEGY, { useClass: OAuthRefreshStrategy });
+  const cliLogin = (asked: DependencyContainer) =>
+    new CliLoginStrategy(checked(asked.resolve(AUTH_CONFIG)), env ?? process.env);
+  container.register(AUTH_STRATEGY, { useFactory: cliLogin });
   if (store) container.register(CREDENTIAL_STORE, { useValue: store });
 
   const made = new WeakMap<DependencyContainer, QelosAuth>();
@@ -56,13 +61,13 @@ export function registerQelosAuth(container: DependencyContainer, options: Qelos
     const owner = ownerOf(asked, container);
     let auth = made.get(owner);
     if (!auth) {
-      auth = makeAuth(owner, axios);
+      auth = makeAuth(owner, axios, env);
       made.set(owner, auth);
       owner.resolve(Lifetime).auth = auth;
     }
     return auth;
   };
-  container.register(StrategyResolver, { useFactory: (asked) => resolverOf(asked) });
+  container.register(StrategyResolver, { useFactory: (asked) => resolverOf(asked, env) });
   container.register(QelosAuth, { useFactory: authOf });
   container.register(QELOS_HTTP, { useFactory: (asked) => authOf(asked).http });
   container.register(QELOS_SDK, { useFactory: (asked) => authOf(asked).sdk });
@@ -79,9 +84,13 @@ export function createQelosAuth(options: QelosAuthOptions = {}): QelosAuth {
   return container.resolve(QelosAuth);
 }
 
-function makeAuth(container: DependencyContainer, axios: CreateAxiosDefaults | undefined): QelosAuth {
+function makeAuth(
+  container: DependencyContainer,
+  axios: CreateAxiosDefaults | undefined,
+  env: QelosAuthOptions['env'],
+): QelosAuth {
   const config = checked(container.resolve(AUTH_CONFIG));
-  const selection = resolverOf(container, config).resolve(config.strategy);
+  const selection = resolverOf(container, env, config).resolve(config.strategy);
   const store = container.isRegistered(CREDENTIAL_STORE, true) ? container.resolve(CREDENTIAL_STORE) : undefined;
   const other = (config: Partial<AuthConfig>, options: InstanceOptions) =>
     createQelosAuth({ ...options, config, env: {} });
@@ -91,12 +100,19 @@ function makeAuth(container: DependencyContainer, axios: CreateAxiosDefaults | u
 /** A child that registers one strategy hides all those of its parent; the built-in ones are always there, and only once. */
 function resolverOf(
   container: DependencyContainer,
+  env: QelosAuthOptions['env'] = process.env,
   config = checked(container.resolve(AUTH_CONFIG)),
 ): StrategyResolver {
-  const custom = container
-    .resolveAll(AUTH_STRATEGY)
-    .filter((candidate) => !BUILT_IN.some((BuiltIn) => candidate.constructor === BuiltIn));
-  return new StrategyResolver([...custom, ...BUILT_IN.map((BuiltIn) => new BuiltIn(config))]);
+  const registered = container.resolveAll(AUTH_STRATEGY);
+  const custom = registered.filter((candidate) => !BUILT_IN.some((BuiltIn) => candidate.constructor === BuiltIn));
+  // Taken as it is: to make another one would be to look for the file once more.
+  const cliLogin = registered.findLast((candidate) => candidate instanceof CliLoginStrategy);
+  const builtIn = [
+    new ApiTokenStrategy(config),
+    new OAuthRefreshStrategy(config),
+    cliLogin ?? new CliLoginStrategy(config, env),
+  ];
+  return new StrategyResolver([...custom, ...builtIn]);
 }
 
 /** A configuration that somebody registered as a plain object is checked like any other. */

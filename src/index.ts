@@ -16,6 +16,7 @@ export { type InstanceOptions, QelosAuth } from './qelos-auth';
 export type * from './sdk/qelos-sdk.types';
 export { ApiTokenStrategy } from './strategies/api-token-strategy';
 export type { ApiAnswer, AuthContext, AuthStrategy, OutgoingRequest, StrategyOption } from './strategies/auth-strategy';
+export { CliLoginStrategy } from './strategies/cli-login-strategy';
 export { OAuthRefreshStrategy } from './strategies/oauth-refresh-strategy';
 export { type Selection, StrategyResolver } from './strategies/strategy-resolver';
 export {

@@ -13,6 +13,7 @@ import type { IUser, QelosAdministratorSDK } from './sdk/qelos-sdk.types';
 import { loadSdk, takeUser } from './sdk/sign-in-sdk';
 import { ApiTokenStrategy } from './strategies/api-token-strategy';
 import type { StrategyOption } from './strategies/auth-strategy';
+import { CliLoginStrategy } from './strategies/cli-login-strategy';
 import type { Selection } from './strategies/strategy-resolver';
 
 declare module 'axios' {
@@ -89,7 +90,7 @@ export class QelosAuth {
         context: (signal) => ({ signal, http: createBareClient(config.url, origin, signal, defaults) }),
         timeoutMs: config.timeoutMs ?? DEFAULT_TIMEOUT_MS,
         // An API token is configured, not obtained: there is nothing to share, and a new one must not lose to a stored one.
-        store: strategy instanceof ApiTokenStrategy ? undefined : store,
+        store: strategy instanceof ApiTokenStrategy || strategy instanceof CliLoginStrategy ? undefined : store,
         storeKey: storeKey(config, strategy.name),
         ...(strategy instanceof ApiTokenStrategy &&
           config.apiTokenFile !== undefined && { isReplaced: (current) => strategy.isReplaced(current) }),

@@ -316,7 +316,7 @@ class Tenant implements CredentialManagerOptions, CredentialSource {
       takeUser(credential); // nobody may ever ask, and it would stay as long as the credential does
       return credential;
     } catch (error) {
-      throw this.#named(error, 'sign-in');
+      throw named(error, 'sign-in', this);
     }
   }
 
@@ -327,7 +327,7 @@ class Tenant implements CredentialManagerOptions, CredentialSource {
       try {
         return (await strategy.refresh?.(current, context)) as Credential;
       } catch (error) {
-        throw this.#named(error, 'refresh');
+        throw named(error, 'refresh', this);
       }
     };
   }
@@ -343,13 +343,13 @@ class Tenant implements CredentialManagerOptions, CredentialSource {
     if (strategy instanceof ApiTokenStrategy) return isRefusedCredential(answer);
     return strategy?.isRejected?.(answer) ?? isRefusedCredential(answer);
   }
+}
 
-  /** The error that says which tenant it is about. */
-  #named(error: unknown, operation: 'sign-in' | 'refresh'): AuthError {
-    const { code, message, hint, status, retryable, retryAfterMs } = toAuthError(error, operation, this.name);
-    const named = `Tenant ${JSON.stringify(this.id.slice(0, 100))}: ${message}`;
-    return new AuthError(code, named, { hint, status, retryable, retryAfterMs });
-  }
+/** The error that says which tenant it is about. */
+function named(error: unknown, operation: 'sign-in' | 'refresh', { id, name }: Tenant): AuthError {
+  const { code, message, hint, status, retryable, retryAfterMs } = toAuthError(error, operation, name);
+  const text = `Tenant ${JSON.stringify(id.slice(0, 100))}: ${message}`;
+  return new AuthError(code, text, { hint, status, retryable, retryAfterMs });
 }
 
 function loadFailed(error: unknown): AuthError {

@@ -49,7 +49,6 @@ interface Held {
   readonly credential: Credential;
   readonly softAt: number;
   readonly hardAt: number;
-  readonly endsAt: number;
   /** From when on a refusal may simply mean that its life was over. */
   readonly mayEndAt: number;
 }
@@ -197,7 +196,7 @@ export class CredentialManager {
 
   #whileItLives(error: AuthError): Credential {
     const held = this.#held;
-    if (held === undefined || this.#clock.now() >= held.endsAt) throw error;
+    if (held === undefined || this.#clock.now() >= endOf(held)) throw error;
     return held.credential;
   }
 
@@ -457,11 +456,16 @@ function hasEnded({ expiresAt }: Credential): boolean {
 function hold(credential: Credential, sentAt: number, random: number): Held {
   const life = lifetimeOf(credential);
   const mayEndAt = life === undefined ? Number.POSITIVE_INFINITY : sentAt + life;
-  if (!life) return { credential, softAt: Infinity, hardAt: Infinity, endsAt: Infinity, mayEndAt };
+  if (!life) return { credential, softAt: Infinity, hardAt: Infinity, mayEndAt };
   const before = ({ share, mostMs }: { share: number; mostMs: number }) => Math.min(life * share, mostMs);
   const hardAt = mayEndAt - before(HARD_WINDOW);
   const earliest = mayEndAt - before(SOFT_WINDOW);
-  return { credential, softAt: earliest + (hardAt - earliest) * random, hardAt, endsAt: mayEndAt, mayEndAt };
+  return { credential, softAt: earliest + (hardAt - earliest) * random, hardAt, mayEndAt };
+}
+
+/** A credential without windows is used until it is refused. */
+function endOf({ hardAt, mayEndAt }: Held): number {
+  return hardAt === Infinity ? Infinity : mayEndAt;
 }
 
 /** A credential of unknown life that may be replaced is looked at again soon; until then, and if that fails, it serves on. */
