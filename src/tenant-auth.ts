@@ -306,6 +306,7 @@ class Tenant implements CredentialManagerOptions, CredentialSource {
   async signIn(context: AuthContext): Promise<Credential> {
     try {
       const { config, selection } = await this.#pool.load(this.id);
+      context.signal.throwIfAborted(); // a load that took too long must not undo what a later one has found
       // The handles that are out send to the old one.
       if (this.#chosen && this.#url !== config.url) throw movedTenant();
       const { strategy, skipped } = selection;

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import {
   type AuthContext,
   AuthError,
@@ -204,6 +204,39 @@ describe('a tenant that fails stops alone, and says which it is', () => {
   });
 });
 
+it('credentials that travel readable are warned of, once', async () => {
+  const warn = jest.spyOn(process, 'emitWarning').mockImplementation(() => {});
+  const own = { name: 'own', missing: () => [], signIn: async () => Credential.apiKey('k') };
+  const config = { url: 'http://x.example', allowInsecureUrl: true };
+  const tenants = open({ strategies: () => [own] }, async () => config);
+  for (const id of ['x', 'y', 'x']) await tenants.for(id);
+  expect(warn.mock.calls).toEqual([[expect.stringContaining('allowInsecureUrl'), expect.anything()]]);
+});
+
+it('a load that comes too late undoes nothing that a later one has found', async () => {
+  const clock = settableClock();
+  const late: (() => void)[] = [];
+  const token = first.issueApiToken({ username: 'user-0' });
+  const strategies: TenantAuthOptions['strategies'] = ({ url }) => [
+    { name: url === first.url ? 'new' : 'old', missing: () => [], signIn: async () => Credential.apiKey(token) },
+  ];
+  const tenants = open({ timeoutMs: 200, strategies }, async () => {
+    if (loads.length > 1) return { url: first.url };
+    await new Promise<void>((resolve) => late.push(resolve));
+    return { url: second.url };
+  });
+  const chosen: string[] = [];
+  tenants.on('strategySelected', ({ strategy }) => chosen.push(strategy));
+  await failureOf(tenants.for('a0'));
+  clock.advance(1_000);
+  const { http } = await tenants.for('a0');
+  for (const open of late) open();
+  await new Promise(setImmediate);
+  expect((await http.get(ME)).status).toBe(200);
+  expect(chosen).toEqual(['new']);
+  expect(second.requests.count()).toBe(0);
+});
+
 describe('settings that change', () => {
   it('an API token that was revoked and replaced is picked up without a failed call', async () => {
     const tenants = open();
@@ -339,6 +372,17 @@ it('what is thrown is an AuthError of its own for each caller', async () => {
 });
 
 describe('memory', () => {
+  it('tenants that had to make room, and handles that were let go of, keep none', async () => {
+    const { stdout, stderr } = await runChild('tenants-memory.ts', { kind: 'apiToken', tenants: 11_000, max: 1_000 }, [
+      '--expose-gc',
+    ]);
+    expect(stderr).toBe('');
+    const { size, bytes } = JSON.parse(stdout);
+    expect(size).toBe(1_000);
+    // Warming up costs 2 MB, whatever their number; kept, each would take 900 B.
+    expect(bytes).toBeLessThanOrEqual(300);
+  }, 120_000);
+
   it.each([
     ['API tokens', 'apiToken'],
     ['short bearer tokens', 'bearer'],

@@ -6,7 +6,7 @@ import { TenantAuth, type TenantConfig } from '../../../src';
  * Qelos does. Every text is made by decoding, as those from a network or a database are, so that none is shared.
  */
 async function main(): Promise<void> {
-  const { kind, tenants: count } = JSON.parse(process.argv[2] as string);
+  const { kind, tenants: count, max = count } = JSON.parse(process.argv[2] as string);
   const text = (value: string) => Buffer.from(value).toString('latin1');
   const url = 'https://my.qelos.example';
   const claims = Buffer.from(JSON.stringify({ iat: 1, exp: 18_001, sub: 'x'.repeat(kind === 'jwt' ? 450 : 0) }));
@@ -31,12 +31,12 @@ async function main(): Promise<void> {
     config,
   });
 
-  const tenants = new TenantAuth(load, { max: count, axios: { adapter } });
+  const tenants = new TenantAuth(load, { max, axios: { adapter } });
   const use = async (from: number, to: number) => {
     for (let i = from; i < to; i++) await tenants.for(`tenant-${i}`);
   };
   const settled = async () => {
-    for (let i = 0; i < 4; i++) {
+    for (let i = 0; i < 12; i++) {
       await new Promise(setImmediate);
       globalThis.gc?.();
     }
