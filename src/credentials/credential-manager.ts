@@ -36,8 +36,8 @@ export interface CredentialManagerOptions {
   storeKey?: string;
   clock?: Clock;
   /**
-   * Whether another credential than the current one is to be had by now, though nobody refused that: a file's new content.
-   * Asked when a call comes by, at most every 5 s. Never rejects.
+   * Whether another credential than the current one, whose life is unknown, is to be had by now, though nobody refused that:
+   * a file's new content. Asked when a call comes by, at most every 5 s. Never rejects.
    */
   isReplaced?: ((current: Credential) => Promise<boolean>) | undefined;
   /** Told of each flight as it begins. */
@@ -264,7 +264,8 @@ export class CredentialManager {
   async #look(signal: AbortSignal): Promise<Held | undefined> {
     const held = this.#held;
     const { isReplaced } = this.#options;
-    if (!held || !isReplaced || (await untilAborted(signal, () => isReplaced(held.credential)))) return undefined;
+    if (!held || held.mayEndAt < Infinity || !isReplaced) return undefined;
+    if (await untilAborted(signal, () => isReplaced(held.credential))) return undefined;
     return lookAgain(held, this.#clock.now());
   }
 
