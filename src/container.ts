@@ -92,9 +92,15 @@ function makeAuth(
   const config = checked(container.resolve(AUTH_CONFIG));
   const selection = resolverOf(container, env, config).resolve(config.strategy);
   const store = container.isRegistered(CREDENTIAL_STORE, true) ? container.resolve(CREDENTIAL_STORE) : undefined;
-  const other = (config: Partial<AuthConfig>, options: InstanceOptions) =>
-    createQelosAuth({ ...options, config, env: {} });
-  return new QelosAuth({ config, selection, store, axios, other });
+  return new QelosAuth({ config, selection, store, axios, other: makeOther });
+}
+
+/** Nothing registered in the global container counts here: it was meant for another instance. */
+function makeOther(config: Partial<AuthConfig>, options: InstanceOptions): QelosAuth {
+  const container = rootContainer.createChildContainer();
+  if (!options.store) container.register(CREDENTIAL_STORE, { useFactory: () => undefined as never });
+  registerQelosAuth(container, { ...options, config, env: {} });
+  return container.resolve(QelosAuth);
 }
 
 /** A child that registers one strategy hides all those of its parent; the built-in ones are always there, and only once. */

@@ -1,6 +1,14 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { inject, injectable, container as rootContainer } from 'tsyringe';
-import { AUTH_CONFIG, type AuthConfig, Credential, createQelosAuth, QelosAuth, registerQelosAuth } from '../src';
+import {
+  AUTH_CONFIG,
+  type AuthConfig,
+  CREDENTIAL_STORE,
+  Credential,
+  createQelosAuth,
+  QelosAuth,
+  registerQelosAuth,
+} from '../src';
 import { type QelosServer, startQelosServer } from '../src/testing';
 import { failureOf } from './strategies/obtaining';
 import { leaks } from './support/secrets';
@@ -59,6 +67,18 @@ describe('auth.for', () => {
     expect(() => auth.for({ url: 'x', apiToken: 't' })).toThrow(expect.objectContaining({ code: 'ERR_AUTH_CONFIG' }));
     await whoIs(parent);
     expect(second.requests.count()).toBe(0);
+  });
+
+  it('takes over no store, not even that of the global container', async () => {
+    const store = { load: jest.fn(async () => undefined), save: jest.fn(async () => {}) };
+    rootContainer.register(CREDENTIAL_STORE, { useValue: store });
+    whenDone(() => rootContainer.reset());
+    const { username, password } = second.users[0] as QelosServer['users'][number];
+    const config = { url: second.url, username, password };
+    await whoIs(auth.for(config));
+    expect(store.load).not.toHaveBeenCalled();
+    await whoIs(auth.for(config, { store }));
+    expect(store.save).toHaveBeenCalledTimes(1);
   });
 
   it('makes strategies that it is given with the settings of the other instance', async () => {

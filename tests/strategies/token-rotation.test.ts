@@ -45,12 +45,6 @@ const upload = async () => (await auth.http.post(ENTITIES, Readable.from(['{"met
 const checks = () => server.requests.count({ path: ME });
 const refusals = () => server.requests.count({ status: 401 });
 
-/** Whatever a call began in the background is done once a call that has to wait for it is. */
-async function untilNoticed(attempt: () => Promise<unknown>, done: () => boolean): Promise<void> {
-  for (let tries = 0; tries < 200 && !done(); tries++) await attempt();
-  expect(done()).toBe(true);
-}
-
 describe('a token that is replaced while the plugin runs', () => {
   it("by the swap of a Kubernetes secret's symbolic link is picked up without a failed call", async () => {
     // As kubelet does it: token -> ..data/token, ..data -> a folder, which is swapped by a rename.
@@ -94,7 +88,10 @@ describe('a token that is replaced while the plugin runs', () => {
     await started();
     await writeFile(file, server.issueApiToken());
     clock.advance(5_001); // the next look is due, in the background
-    await untilNoticed(get, () => checks() === 1);
+    const signedIn = new Promise<void>((resolve) => auth.on('signedIn', () => resolve()));
+    expect(await get()).toBe(200);
+    await signedIn;
+    await new Promise(setImmediate);
     server.revokeApiToken(old);
     expect(await upload()).toBe(200);
     expect(refusals()).toBe(0);
