@@ -159,7 +159,7 @@ export class TenantAuth {
     this.#newest = tenant;
     this.#tenants.delete(tenant.id);
     this.#tenants.set(tenant.id, tenant);
-    this.#evicted.delete(tenant.id);
+    if (this.#evicted.delete(tenant.id)) this.#collected.unregister(tenant);
     this.#trim();
   }
 
@@ -173,7 +173,7 @@ export class TenantAuth {
       if (tenant.isFlying || tenant === this.#newest) continue;
       this.#tenants.delete(id);
       this.#evicted.set(id, new WeakRef(tenant));
-      this.#collected.register(tenant, id);
+      this.#collected.register(tenant, id, tenant);
       if (this.#tenants.size <= this.#max) return;
     }
   }
