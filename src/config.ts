@@ -7,7 +7,7 @@ export interface AuthConfig {
   readonly url: string;
   /** API token (`ql_…`). Wins over a user name. */
   readonly apiToken?: string | undefined;
-  /** Path of a file that holds the API token, such as a mounted secret; read when it is needed, again when it is refused. */
+  /** Path of a file that holds the API token, such as a mounted secret; read when it is needed, and looked at again later. */
   readonly apiTokenFile?: string | undefined;
   readonly username?: string | undefined;
   readonly password?: string | undefined;

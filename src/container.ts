@@ -1,42 +1,24 @@
-import type { CreateAxiosDefaults } from 'axios';
 import { type AuthConfig, loadAuthConfig } from './config';
-import type { CredentialStore } from './credentials/credential-store';
 import { type DependencyContainer, type InjectionToken, container as rootContainer } from './di';
-import { AuthError } from './errors';
-import { loadUndiciTransport, type Transport } from './http/undici-transport';
-import { QelosAuth } from './qelos-auth';
+import { transportFor } from './http/undici-transport';
+import { type InstanceOptions, QelosAuth } from './qelos-auth';
 import { ApiTokenStrategy } from './strategies/api-token-strategy';
-import type { AuthStrategy } from './strategies/auth-strategy';
+import { CliLoginStrategy } from './strategies/cli-login-strategy';
 import { OAuthRefreshStrategy } from './strategies/oauth-refresh-strategy';
 import { StrategyResolver } from './strategies/strategy-resolver';
 import { AUTH_CONFIG, AUTH_STRATEGY, CREDENTIAL_STORE, QELOS_HTTP, QELOS_SDK } from './tokens';
 
-/** A strategy of one's own: an instance, or a class that the container makes. */
-export type StrategyOption = AuthStrategy | (new (...args: never[]) => AuthStrategy);
-
-export interface QelosAuthOptions {
+export interface QelosAuthOptions extends InstanceOptions {
   /** Where settings are read from. Default: `process.env`, when the first of them is needed. */
   env?: Readonly<Record<string, string | undefined>>;
   /** Settings that win over `env`. */
   config?: Partial<AuthConfig>;
-  /** Strategies to try before the built-in ones, in this order. */
-  strategies?: readonly StrategyOption[];
-  /** Where to share credentials with other processes. Default: nowhere. */
-  store?: CredentialStore;
-  /** Defaults of the axios instance: time-out, agents, headers, an adapter. `baseURL` is always the instance's URL. */
-  axios?: CreateAxiosDefaults;
-  /**
-   * `'undici'`: sign-ins and authenticated requests go over undici, which has to be installed, instead of Node's own client:
-   * about 1.6 times as many a second. What undici cannot do like Node's client (agents, proxies, sockets, `lookup`) still goes over that.
-   * Default: Node's client for everything.
-   */
-  transport?: 'undici';
 }
 
 /** What makes a container differ from its parent. */
 const INPUTS = [AUTH_CONFIG, AUTH_STRATEGY, CREDENTIAL_STORE] as InjectionToken[];
 
-const BUILT_IN = [ApiTokenStrategy, OAuthRefreshStrategy];
+const BUILT_IN = [ApiTokenStrategy, OAuthRefreshStrategy, CliLoginStrategy];
 
 /** Lets `container.dispose()` close what the container made; it disposes of instances of classes only. */
 class Lifetime {
@@ -49,7 +31,7 @@ class Lifetime {
 
 /**
  * Registers everything in a tsyringe container: `QELOS_HTTP`, `QELOS_SDK`, `QelosAuth`, `AUTH_CONFIG`, `StrategyResolver`,
- * and both built-in strategies under `AUTH_STRATEGY`. Nothing is read or checked until something of it is resolved.
+ * and the built-in strategies under `AUTH_STRATEGY`. Nothing is read or checked until something of it is resolved.
  *
  * A child container shares its parent's instance, unless it has an `AUTH_CONFIG`, `AUTH_STRATEGY` or `CREDENTIAL_STORE` of
  * its own: then it gets an instance of its own, and so do its children. `container.dispose()` closes what it made.
@@ -58,7 +40,7 @@ class Lifetime {
  *   that comes up inside a constructor's injection: resolve `QelosAuth` first.)
  */
 export function registerQelosAuth(container: DependencyContainer, options: QelosAuthOptions = {}): void {
-  const { env, config, strategies = [], store, axios, transport } = options;
+  const { env, config, strategies = [], store } = options;
   if (config || env || !container.isRegistered(AUTH_CONFIG)) {
     const load = once(() => loadAuthConfig(env, config));
     container.register(AUTH_CONFIG, { useFactory: load });
@@ -67,7 +49,11 @@ export function registerQelosAuth(container: DependencyContainer, options: Qelos
     if (typeof strategy === 'function') container.register(AUTH_STRATEGY, { useClass: strategy as never });
     else container.register(AUTH_STRATEGY, { useValue: strategy });
   }
-  for (const builtIn of BUILT_IN) container.register(AUTH_STRATEGY, { useClass: builtIn });
+  container.register(AUTH_STRATEGY, { useClass: ApiTokenStrategy });
+  container.register(AUTH_STRATEGY, { useClass: OAuthRefreshStrategy });
+  const cliLogin = (asked: DependencyContainer) =>
+    new CliLoginStrategy(checked(asked.resolve(AUTH_CONFIG)), env ?? process.env);
+  container.register(AUTH_STRATEGY, { useFactory: cliLogin });
   if (store) container.register(CREDENTIAL_STORE, { useValue: store });
 
   const made = new WeakMap<DependencyContainer, QelosAuth>();
@@ -75,13 +61,13 @@ export function registerQelosAuth(container: DependencyContainer, options: Qelos
     const owner = ownerOf(asked, container);
     let auth = made.get(owner);
     if (!auth) {
-      auth = makeAuth(owner, axios, transport);
+      auth = makeAuth(owner, options);
       made.set(owner, auth);
       owner.resolve(Lifetime).auth = auth;
     }
     return auth;
   };
-  container.register(StrategyResolver, { useFactory: (asked) => resolverOf(asked) });
+  container.register(StrategyResolver, { useFactory: (asked) => resolverOf(asked, env) });
   container.register(QelosAuth, { useFactory: authOf });
   container.register(QELOS_HTTP, { useFactory: (asked) => authOf(asked).http });
   container.register(QELOS_SDK, { useFactory: (asked) => authOf(asked).sdk });
@@ -98,34 +84,44 @@ export function createQelosAuth(options: QelosAuthOptions = {}): QelosAuth {
   return container.resolve(QelosAuth);
 }
 
-function makeAuth(
-  container: DependencyContainer,
-  axios: QelosAuthOptions['axios'],
-  transport: QelosAuthOptions['transport'],
-): QelosAuth {
+function makeAuth(container: DependencyContainer, { axios, env, transport }: QelosAuthOptions): QelosAuth {
   const config = checked(container.resolve(AUTH_CONFIG));
-  const selection = resolverOf(container, config).resolve(config.strategy);
+  const selection = resolverOf(container, env, config).resolve(config.strategy);
   const store = container.isRegistered(CREDENTIAL_STORE, true) ? container.resolve(CREDENTIAL_STORE) : undefined;
-  return new QelosAuth({ config, selection, store, axios, transport: transportFor(transport) });
+  return new QelosAuth({
+    config,
+    selection,
+    store,
+    axios,
+    transport: transportFor(transport),
+    other: (config, options) => makeOther(config, { ...(transport && { transport }), ...options }),
+  });
 }
 
-function transportFor(transport: string | undefined): Transport | undefined {
-  if (transport === undefined) return undefined;
-  if (transport === 'undici') return loadUndiciTransport();
-  throw new AuthError('ERR_AUTH_CONFIG', "The option transport is something else than 'undici'.", {
-    hint: "Set it to 'undici', or remove it for Node's own client.",
-  });
+/** Nothing registered in the global container counts here: it was meant for another instance. */
+function makeOther(config: Partial<AuthConfig>, options: InstanceOptions): QelosAuth {
+  const container = rootContainer.createChildContainer();
+  if (!options.store) container.register(CREDENTIAL_STORE, { useFactory: () => undefined as never });
+  registerQelosAuth(container, { ...options, config, env: {} });
+  return container.resolve(QelosAuth);
 }
 
 /** A child that registers one strategy hides all those of its parent; the built-in ones are always there, and only once. */
 function resolverOf(
   container: DependencyContainer,
+  env: QelosAuthOptions['env'] = process.env,
   config = checked(container.resolve(AUTH_CONFIG)),
 ): StrategyResolver {
-  const custom = container
-    .resolveAll(AUTH_STRATEGY)
-    .filter((candidate) => !BUILT_IN.some((BuiltIn) => candidate.constructor === BuiltIn));
-  return new StrategyResolver([...custom, ...BUILT_IN.map((BuiltIn) => new BuiltIn(config))]);
+  const registered = container.resolveAll(AUTH_STRATEGY);
+  const custom = registered.filter((candidate) => !BUILT_IN.some((BuiltIn) => candidate.constructor === BuiltIn));
+  // Taken as it is: to make another one would be to look for the file once more.
+  const cliLogin = registered.findLast((candidate) => candidate instanceof CliLoginStrategy);
+  const builtIn = [
+    new ApiTokenStrategy(config),
+    new OAuthRefreshStrategy(config),
+    cliLogin ?? new CliLoginStrategy(config, env),
+  ];
+  return new StrategyResolver([...custom, ...builtIn]);
 }
 
 /** A configuration that somebody registered as a plain object is checked like any other. */

@@ -1,5 +1,5 @@
 export { type AuthConfig, loadAuthConfig } from './config';
-export { createQelosAuth, type QelosAuthOptions, registerQelosAuth, type StrategyOption } from './container';
+export { createQelosAuth, type QelosAuthOptions, registerQelosAuth } from './container';
 export { Credential, type CredentialOptions } from './credentials/credential';
 export type { CredentialStore } from './credentials/credential-store';
 export {
@@ -13,10 +13,18 @@ export {
 } from './errors';
 export type { AuthEvents } from './events';
 export type { PluginPlayOptions } from './plugin-play/plugin-play-options';
-export { QelosAuth } from './qelos-auth';
+export { type InstanceOptions, QelosAuth } from './qelos-auth';
 export type * from './sdk/qelos-sdk.types';
 export { ApiTokenStrategy } from './strategies/api-token-strategy';
-export type { ApiAnswer, AuthContext, AuthStrategy, OutgoingRequest } from './strategies/auth-strategy';
+export type { ApiAnswer, AuthContext, AuthStrategy, OutgoingRequest, StrategyOption } from './strategies/auth-strategy';
+export { CliLoginStrategy } from './strategies/cli-login-strategy';
 export { OAuthRefreshStrategy } from './strategies/oauth-refresh-strategy';
 export { type Selection, StrategyResolver } from './strategies/strategy-resolver';
+export {
+  TenantAuth,
+  type TenantAuthOptions,
+  type TenantConfig,
+  type TenantEvents,
+  type TenantHandle,
+} from './tenant-auth';
 export { AUTH_CONFIG, AUTH_STRATEGY, CREDENTIAL_STORE, QELOS_HTTP, QELOS_SDK } from './tokens';

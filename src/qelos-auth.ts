@@ -1,19 +1,21 @@
 import { createHash } from 'node:crypto';
 import axios, { AxiosError, type AxiosInstance, type CreateAxiosDefaults } from 'axios';
 import { type AuthConfig, DEFAULT_TIMEOUT_MS } from './config';
-import { CredentialManager } from './credentials/credential-manager';
+import { CredentialManager, closedError } from './credentials/credential-manager';
 import type { CredentialStore } from './credentials/credential-store';
 import { messageOf } from './errors';
 import { type AuthEvents, EventHub } from './events';
-import { AuthInterceptor } from './http/auth-interceptor';
+import { AuthInterceptor, type CredentialSource } from './http/auth-interceptor';
 import { createFetch } from './http/fetch';
-import { createBareClient } from './http/http-client';
+import { CONNECTION, createBareClient } from './http/http-client';
 import { Origin } from './http/origin';
 import type { Transport } from './http/undici-transport';
 import { type PluginPlayOptions, pluginPlayOptions } from './plugin-play/plugin-play-options';
 import type { IUser, QelosAdministratorSDK } from './sdk/qelos-sdk.types';
 import { loadSdk, takeUser } from './sdk/sign-in-sdk';
 import { ApiTokenStrategy } from './strategies/api-token-strategy';
+import type { StrategyOption } from './strategies/auth-strategy';
+import { CliLoginStrategy } from './strategies/cli-login-strategy';
 import type { Selection } from './strategies/strategy-resolver';
 
 declare module 'axios' {
@@ -34,7 +36,30 @@ export interface QelosAuthParts {
   store?: CredentialStore | undefined;
   axios?: CreateAxiosDefaults | undefined;
   transport?: Transport | undefined;
+  /** Makes another instance for {@link QelosAuth.for}. */
+  other?: (config: Partial<AuthConfig>, options: InstanceOptions) => QelosAuth;
+  /** What keeps the credential and hears the events, in place of parts of this object's own: a tenant outlives it. */
+  tenant?: CredentialSource & { readonly events: Pick<EventHub, 'emit'> };
 }
+
+/** What an instance can be given besides its settings. */
+export interface InstanceOptions {
+  /** Strategies to try before the built-in ones, in this order. */
+  strategies?: readonly StrategyOption[];
+  /** Where to share credentials with other processes. Default: nowhere. */
+  store?: CredentialStore;
+  /** Defaults of the axios instance: time-out, agents, headers, an adapter. `baseURL` is always the instance's URL. */
+  axios?: CreateAxiosDefaults;
+  /**
+   * `'undici'`: sign-ins and authenticated requests go over undici, which has to be installed, instead of Node's own client:
+   * about 1.6 times as many a second. What undici cannot do like Node's client (agents, proxies, sockets, `lookup`) still goes over that.
+   * Default: Node's client for everything.
+   */
+  transport?: 'undici';
+}
+
+/** What of an axios instance's defaults is about the way to a server; the rest may be meant for one server alone. */
+const FOR_ANY_INSTANCE = ['timeout', ...CONNECTION] as const;
 
 /**
  * One account on one Qelos instance: an axios instance, a `fetch` and an SDK that share a credential, which is obtained at
@@ -47,34 +72,48 @@ export class QelosAuth {
   readonly fetch: typeof globalThis.fetch;
   /** The strategy in use, and what the ones before it lacked. */
   readonly strategy: { readonly name: string; readonly skipped: Selection['skipped'] };
-  readonly #manager: CredentialManager;
+  readonly #manager: CredentialManager | undefined;
   readonly #interceptor: AuthInterceptor;
   readonly #events = new EventHub();
   readonly #url: string;
+  readonly #defaults: CreateAxiosDefaults;
+  readonly #other: QelosAuthParts['other'];
+  /** The instances that `for` made and nobody has closed. */
+  readonly #others = new Set<QelosAuth>();
   #sdk: QelosAdministratorSDK | undefined;
   #pluginPlay: PluginPlayOptions | undefined;
+  #closed = false;
+  #onClose: (() => void) | undefined;
 
   /** Use `createQelosAuth` or `registerQelosAuth`, which choose the strategy and check the configuration. */
-  constructor({ config, selection, store, axios: defaults = {}, transport }: QelosAuthParts) {
+  constructor({ config, selection, store, axios: defaults = {}, transport, other, tenant }: QelosAuthParts) {
     const { strategy, skipped } = selection;
     const origin = new Origin(config.url);
-    const events = this.#events;
+    const events = tenant?.events ?? this.#events;
     const connection = transport ? { transport, ...defaults } : defaults;
     this.#url = config.url;
-    this.#manager = new CredentialManager({
-      strategy,
-      events,
-      context: (signal) => ({ signal, http: createBareClient(config.url, origin, signal, connection) }),
-      timeoutMs: config.timeoutMs ?? DEFAULT_TIMEOUT_MS,
-      // An API token is configured, not obtained: there is nothing to share, and a new one must not lose to a stored one.
-      store: strategy instanceof ApiTokenStrategy ? undefined : store,
-      storeKey: storeKey(config, strategy.name),
-    });
-    this.#interceptor = new AuthInterceptor({ origin, strategy, manager: this.#manager, events, transport });
+    this.#defaults = defaults;
+    this.#other = other;
+    const keep = () =>
+      new CredentialManager({
+        strategy,
+        events,
+        context: (signal) => ({ signal, http: createBareClient(config.url, origin, signal, connection) }),
+        timeoutMs: config.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+        // An API token is configured, not obtained: there is nothing to share, and a new one must not lose to a stored one.
+        store: strategy instanceof ApiTokenStrategy || strategy instanceof CliLoginStrategy ? undefined : store,
+        storeKey: storeKey(config, strategy.name),
+        ...(strategy instanceof ApiTokenStrategy &&
+          config.apiTokenFile !== undefined && { isReplaced: (current) => strategy.isReplaced(current) }),
+      });
+    this.#manager = tenant ? undefined : keep();
+    const manager = tenant ?? (this.#manager as CredentialManager);
+    this.#interceptor = new AuthInterceptor({ origin, strategy, manager, events, transport });
     this.http = axios.create({ ...defaults, baseURL: config.url });
     this.#interceptor.attach(this.http);
     this.fetch = createFetch(this.http);
     this.strategy = { name: strategy.name, skipped };
+    if (tenant) return;
     if (config.allowInsecureUrl && origin.isPlain) warnOfInsecureUrl();
     // Listeners are added once this constructor is done.
     queueMicrotask(() => events.emit('strategySelected', { strategy: strategy.name, skipped }));
@@ -126,6 +165,26 @@ export class QelosAuth {
     return this.#pluginPlay;
   }
 
+  /**
+   * Another Qelos instance, or another account: a `QelosAuth` of its own, which `close()` of this one closes too. It takes
+   * over how a server is reached (time-out, adapter, agents and proxy of the option `axios`; `transport`) and nothing of who this one is:
+   * not its settings, nor its environment, strategies, store or headers. A strategy would bring this instance's secrets to the
+   * other one; pass those that know better again. Close what you no longer need, and use `TenantAuth` for many.
+   *
+   * @param config - all of its settings, by name
+   * @param options - what it is to have besides them
+   * @throws AuthError `ERR_AUTH_CONFIG`, `ERR_AUTH_INSECURE_URL`, `ERR_AUTH_NO_STRATEGY`; `ERR_AUTH_CLOSED` after `close()`
+   */
+  for(config: Partial<AuthConfig> & Pick<AuthConfig, 'url'>, options: InstanceOptions = {}): QelosAuth {
+    if (this.#closed || !this.#other) throw closedError();
+    const given = FOR_ANY_INSTANCE.filter((name) => this.#defaults[name] !== undefined);
+    const reached = Object.fromEntries(given.map((name) => [name, this.#defaults[name]]));
+    const other = this.#other(config, { ...options, axios: { ...reached, ...options.axios } });
+    this.#others.add(other);
+    other.#onClose = () => this.#others.delete(other);
+    return other;
+  }
+
   /** Adds a listener for an event. Returns the function that removes it. */
   on<E extends keyof AuthEvents>(event: E, listener: (detail: AuthEvents[E]) => void): () => void {
     return this.#events.on(event, listener);
@@ -133,7 +192,10 @@ export class QelosAuth {
 
   /** Ends whatever waits for a credential with `ERR_AUTH_CLOSED`; later requests get the same. Nothing is left running. */
   async close(): Promise<void> {
-    this.#manager.close();
+    this.#closed = true;
+    this.#manager?.close();
+    this.#onClose?.();
+    for (const other of this.#others) other.close();
   }
 
   #sdkFetch(): typeof globalThis.fetch {
@@ -176,7 +238,7 @@ function storeKey({ url, username, workspace }: AuthConfig, strategy: string): s
   return `qelos-auth:${strategy}:${account.slice(0, 32)}`;
 }
 
-function warnOfInsecureUrl(): void {
+export function warnOfInsecureUrl(): void {
   process.emitWarning('QELOS_URL begins with http:// and allowInsecureUrl is set: credentials travel readable.', {
     type: 'SecurityWarning',
     code: 'QELOS_AUTH_INSECURE_URL',

@@ -117,7 +117,7 @@ describe('what is registered', () => {
     register();
     const service = container.resolve(Service);
     expect(service.http).toBe(service.auth.http);
-    expect(service.strategies.map(({ name }) => name)).toEqual(['api-token', 'oauth-refresh']);
+    expect(service.strategies.map(({ name }) => name)).toEqual(['api-token', 'oauth-refresh', 'cli-login']);
     expect(await whoAmI(service.http)).toBe('admin');
   });
 

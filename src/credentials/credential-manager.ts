@@ -28,13 +28,20 @@ export interface CredentialManagerOptions {
   strategy: AuthStrategy;
   /** Makes what the strategy gets, for one attempt. */
   context: (signal: AbortSignal) => AuthContext;
-  events: EventHub;
+  events: Pick<EventHub, 'emit'>;
   /** Milliseconds that obtaining a credential may take in all. */
   timeoutMs: number;
   store?: CredentialStore | undefined;
   /** Where in the store: one key for one account of one instance. */
   storeKey?: string;
   clock?: Clock;
+  /**
+   * Whether another credential than the current one, whose life is unknown, is to be had by now, though nobody refused that:
+   * a file's new content. Asked when a call comes by, at most every 5 s. Never rejects.
+   */
+  isReplaced?: ((current: Credential) => Promise<boolean>) | undefined;
+  /** Told of each flight as it begins. */
+  onFlight?: (flight: Promise<Credential>) => void;
 }
 
 /** The credential in use and the moments, on the monotonic clock, at which its windows begin. */
@@ -42,7 +49,6 @@ interface Held {
   readonly credential: Credential;
   readonly softAt: number;
   readonly hardAt: number;
-  readonly endsAt: number;
   /** From when on a refusal may simply mean that its life was over. */
   readonly mayEndAt: number;
 }
@@ -57,8 +63,20 @@ const COOL_DOWN = { firstMs: 30_000, mostMs: 300_000 };
 const REFRESH_TRIES = 3;
 /** The moments between tries at which the server contradicted itself: random, up to this, doubling. */
 const CONFLICT_PAUSE = { firstMs: 250, mostMs: 2_000 };
+/** From when on after a look at what may have replaced a credential the next one is due: in the background; before sending. */
+const LOOK = { softMs: 5_000, hardMs: 30_000 };
 /** So many credentials in a row that were refused at once prove that refreshing is useless, however short their life. */
 const MOST_UNCURED = 5;
+
+/** What speaks against refreshing, since a request was last cured by it. */
+interface Doubt {
+  /** The last credential that a request was refused with again, and how many there were in a row. */
+  last?: Credential;
+  count: number;
+  /** Until when refreshing counts as useless, and how often in a row it has. */
+  until: number;
+  streak: number;
+}
 
 const doubled = ({ firstMs, mostMs }: { firstMs: number; mostMs: number }, times: number) =>
   Math.min(firstMs * 2 ** times, mostMs);
@@ -77,6 +95,9 @@ const doubled = ({ firstMs, mostMs }: { firstMs: number; mostMs: number }, times
  *    not move together) → the current one, and a flight in the background.
  * 5. Hard window (the last 5 %, at most 10 s), expired, or none → wait for the flight.
  *
+ * A credential of unknown life that may be replaced (an API token in a file) has windows too: 5 s after the last look the
+ * flight looks in the background, 30 s after it calls wait for that; and the flight ends there if nothing has changed.
+ *
  * The flight has a deadline of its own. Callers leave it when they like without hurting it. Inside: lock and re-read the
  * store → take over a sibling's newer credential → refresh, again after a random moment if refused (twice at most: the
  * server answers spurious 401s and keeps the token) → sign in, once → save → publish. When it fails, the current
@@ -84,32 +105,20 @@ const doubled = ({ firstMs, mostMs }: { firstMs: number; mostMs: number }, times
  * or what the server asks for), for the cool-down after a refusal. A failure is remembered, a rejected promise never.
  */
 export class CredentialManager {
-  readonly #strategy: AuthStrategy;
-  readonly #context: (signal: AbortSignal) => AuthContext;
-  readonly #events: EventHub;
-  readonly #timeoutMs: number;
-  readonly #store: CredentialStore | undefined;
-  readonly #storeKey: string;
-  readonly #clock: Clock;
-
+  // There may be one manager for each of 100,000 tenants: what is rare has no place of its own until it is needed.
+  readonly #options: CredentialManagerOptions;
   #held: Held | undefined;
   #flight: Promise<Credential> | undefined;
   #failure: { error: AuthError; until: number; streak: number } | undefined;
-  #useless = { until: Number.NEGATIVE_INFINITY, streak: 0 };
-  #uncured: { last: Credential | undefined; count: number } = { last: undefined, count: 0 };
+  #doubt: Doubt | undefined;
   #abort: AbortController | undefined;
   /** The store's text when the flight last read it, and when the current credential was obtained. */
-  #stored: { read?: string | undefined; replaced?: string | undefined } = {};
+  #stored: { read?: string | undefined; replaced?: string | undefined } | undefined;
   #closed = false;
 
+  /** @param options - kept, and read whenever they are needed */
   constructor(options: CredentialManagerOptions) {
-    this.#strategy = options.strategy;
-    this.#context = options.context;
-    this.#events = options.events;
-    this.#timeoutMs = options.timeoutMs;
-    this.#store = options.store;
-    this.#storeKey = options.storeKey ?? options.strategy.name;
-    this.#clock = options.clock ?? systemClock;
+    this.#options = options;
   }
 
   /**
@@ -125,7 +134,7 @@ export class CredentialManager {
     const held = this.#held;
     if (held === undefined) return this.#fly();
     const now = this.#clock.now();
-    if (rejected === held.credential) return this.#isUseless(held, now) ? rejected : this.#fly(); // 2
+    if (rejected === held.credential) return this.#isUseless(held, now) ? rejected : this.#fly(true); // 2
     if (now < held.softAt) return held.credential; // 1, 3
     if (now < held.hardAt) {
       if (!this.#isResting(now)) this.#fly().catch(() => {}); // 4: its failure is remembered, told by event, and harms nobody
@@ -147,16 +156,17 @@ export class CredentialManager {
    */
   replayed(credential: Credential, cured: boolean): void {
     if (cured) {
-      this.#useless = { until: Number.NEGATIVE_INFINITY, streak: 0 };
-      this.#uncured = { last: undefined, count: 0 };
+      this.#doubt = undefined;
       return;
     }
-    if (this.#uncured.last !== credential) this.#uncured = { last: credential, count: this.#uncured.count + 1 };
-    if (this.mayHaveEnded(credential) && this.#uncured.count < MOST_UNCURED) return;
+    this.#doubt ??= { count: 0, until: Number.NEGATIVE_INFINITY, streak: 0 };
+    const doubt = this.#doubt;
+    if (doubt.last !== credential) doubt.count++;
+    doubt.last = credential;
+    if (this.mayHaveEnded(credential) && doubt.count < MOST_UNCURED) return;
     const now = this.#clock.now();
-    if (now < this.#useless.until) return;
-    const { streak } = this.#useless;
-    this.#useless = { until: now + doubled(COOL_DOWN, streak), streak: streak + 1 };
+    if (now < doubt.until) return;
+    doubt.until = now + doubled(COOL_DOWN, doubt.streak++);
   }
 
   /** Ends the flight and all who wait for it with `ERR_AUTH_CLOSED`; from then on there is no credential. */
@@ -166,8 +176,17 @@ export class CredentialManager {
     this.#abort?.abort(closedError());
   }
 
+  get #clock(): Clock {
+    return this.#options.clock ?? systemClock;
+  }
+
+  get #storeKey(): string {
+    return this.#options.storeKey ?? this.#options.strategy.name;
+  }
+
   #isUseless(held: Held, now: number): boolean {
-    return now < this.#useless.until && (now < held.mayEndAt || this.#uncured.count >= MOST_UNCURED);
+    const doubt = this.#doubt;
+    return doubt !== undefined && now < doubt.until && (now < held.mayEndAt || doubt.count >= MOST_UNCURED);
   }
 
   /** Whether the last flight failed so lately that the next one has to wait. */
@@ -177,30 +196,36 @@ export class CredentialManager {
 
   #whileItLives(error: AuthError): Credential {
     const held = this.#held;
-    if (held === undefined || this.#clock.now() >= held.endsAt) throw error;
+    if (held === undefined || this.#clock.now() >= endOf(held)) throw error;
     return held.credential;
   }
 
-  /** Joins the flight, or starts one. */
-  #fly(): Promise<Credential> {
+  /**
+   * Joins the flight, or starts one.
+   *
+   * @param isRejected - whether the current credential was refused, so that nothing but another one will do
+   */
+  #fly(isRejected = false): Promise<Credential> {
     if (this.#flight) return this.#flight;
     const now = this.#clock.now();
     if (this.#failure && this.#isResting(now)) {
       const { error, until } = this.#failure;
       return Promise.reject(error.again(Math.ceil(until - now)));
     }
-    this.#flight = this.#attempt();
+    this.#flight = this.#attempt(isRejected);
+    this.#options.onFlight?.(this.#flight);
     return this.#flight;
   }
 
-  async #attempt(): Promise<Credential> {
+  async #attempt(isRejected: boolean): Promise<Credential> {
     const abort = new AbortController();
     this.#abort = abort;
-    const cancelDeadline = this.#clock.schedule(this.#timeoutMs, () => abort.abort(deadlineError(this.#timeoutMs)));
+    const { timeoutMs } = this.#options;
+    const cancelDeadline = this.#clock.schedule(timeoutMs, () => abort.abort(deadlineError(timeoutMs)));
     try {
-      const held = await this.#obtain(abort.signal);
+      const held = (!isRejected && (await this.#look(abort.signal))) || (await this.#obtain(abort.signal));
       this.#held = held;
-      this.#stored.replaced = this.#stored.read;
+      if (this.#stored) this.#stored.replaced = this.#stored.read;
       this.#failure = undefined;
       return held.credential;
     } catch (error) {
@@ -227,12 +252,21 @@ export class CredentialManager {
   }
 
   #tellFailure({ code, status, retryAfterMs }: AuthError): void {
-    this.#events.emit('refreshFailed', {
-      strategy: this.#strategy.name,
+    this.#options.events.emit('refreshFailed', {
+      strategy: this.#options.strategy.name,
       code,
       ...(status !== undefined && { status }),
       ...(retryAfterMs !== undefined && { retryAfterMs }),
     });
+  }
+
+  /** Looks whether the current credential was replaced. Gives it back, to be looked at again later, if it was not. */
+  async #look(signal: AbortSignal): Promise<Held | undefined> {
+    const held = this.#held;
+    const { isReplaced } = this.#options;
+    if (!held || held.mayEndAt < Infinity || !isReplaced) return undefined;
+    if (await untilAborted(signal, () => isReplaced(held.credential))) return undefined;
+    return lookAgain(held, this.#clock.now());
   }
 
   /** The way from nothing, or from a credential that is no longer good, to a new one. */
@@ -275,7 +309,7 @@ export class CredentialManager {
 
   /** A bearer credential without refresh token has nothing to refresh with. */
   #canRefresh(credential: Credential): boolean {
-    if (!this.#strategy.refresh) return false;
+    if (!this.#options.strategy.refresh) return false;
     return credential.refreshToken !== undefined || !credential.headerNames.includes('authorization');
   }
 
@@ -283,7 +317,9 @@ export class CredentialManager {
   async #refresh(current: Credential, signal: AbortSignal): Promise<Held | undefined> {
     for (let tries = 1; ; tries++) {
       try {
-        const held = await this.#call('refresh', signal, (context) => this.#strategy.refresh?.(current, context));
+        const held = await this.#call('refresh', signal, (context) =>
+          this.#options.strategy.refresh?.(current, context),
+        );
         return await this.#publish('refreshed', held, signal);
       } catch (error) {
         if (!(error instanceof AuthError) || !isRefusedRefresh(error)) throw error;
@@ -299,7 +335,7 @@ export class CredentialManager {
   async #signIn(signal: AbortSignal): Promise<Held> {
     for (let tries = 0; ; tries++) {
       try {
-        const held = await this.#call('sign-in', signal, (context) => this.#strategy.signIn(context));
+        const held = await this.#call('sign-in', signal, (context) => this.#options.strategy.signIn(context));
         return await this.#publish('signedIn', held, signal);
       } catch (error) {
         // A 401 that can be tried again is a write conflict: the server contradicts itself until the others are done.
@@ -316,10 +352,10 @@ export class CredentialManager {
     call: (context: AuthContext) => Promise<Credential> | undefined,
   ): Promise<Held> {
     const sentAt = this.#clock.now();
-    const { name } = this.#strategy;
+    const { name } = this.#options.strategy;
     let credential: unknown;
     try {
-      credential = await untilAborted(signal, async () => call(this.#context(signal)));
+      credential = await untilAborted(signal, async () => call(this.#options.context(signal)));
     } catch (error) {
       throw signal.aborted ? signal.reason : toAuthError(error, operation, name);
     }
@@ -328,7 +364,8 @@ export class CredentialManager {
         hint: 'This is a fault in the strategy: return Credential.apiKey(…), Credential.bearer(…) or Credential.headers(…).',
       });
     }
-    return hold(credential, sentAt, this.#clock.random());
+    const held = hold(credential, sentAt, this.#clock.random());
+    return this.#options.isReplaced && held.softAt === Infinity ? lookAgain(held, sentAt) : held;
   }
 
   async #publish(event: 'signedIn' | 'refreshed', held: Held, signal: AbortSignal): Promise<Held> {
@@ -336,15 +373,22 @@ export class CredentialManager {
     await this.#withStore('save', signal, (store, signal) =>
       store.save(this.#storeKey, serializeCredential(credential), { signal }),
     );
-    const detail = { strategy: this.#strategy.name, ...(credential.expiresAt && { expiresAt: credential.expiresAt }) };
-    if (event === 'signedIn') this.#events.emit('signedIn', detail);
-    else this.#events.emit('refreshed', { ...detail, adopted: false });
+    const detail = {
+      strategy: this.#options.strategy.name,
+      ...(credential.expiresAt && { expiresAt: credential.expiresAt }),
+    };
+    if (event === 'signedIn') this.#options.events.emit('signedIn', detail);
+    else this.#options.events.emit('refreshed', { ...detail, adopted: false });
     return held;
   }
 
   #adopt(credential: Credential): Held {
     const { expiresAt } = credential;
-    this.#events.emit('refreshed', { strategy: this.#strategy.name, ...(expiresAt && { expiresAt }), adopted: true });
+    this.#options.events.emit('refreshed', {
+      strategy: this.#options.strategy.name,
+      ...(expiresAt && { expiresAt }),
+      adopted: true,
+    });
     return hold(credential, this.#clock.now(), this.#clock.random());
   }
 
@@ -354,8 +398,8 @@ export class CredentialManager {
    */
   async #newerInStore(current: Credential | undefined, signal: AbortSignal): Promise<Credential | undefined> {
     const text = await this.#withStore('load', signal, (store, signal) => store.load(this.#storeKey, { signal }));
-    if (text === undefined || text === this.#stored.replaced) return undefined;
-    this.#stored.read = text;
+    if (text === undefined || text === this.#stored?.replaced) return undefined;
+    this.#stored = { ...this.#stored, read: text };
     const stored = parseCredential(text);
     return stored && !(current && isSameCredential(stored, current)) ? stored : undefined;
   }
@@ -370,16 +414,16 @@ export class CredentialManager {
     use: (store: CredentialStore, signal: AbortSignal) => Promise<T> | undefined,
     tooLate?: (result: T | undefined) => void,
   ): Promise<T | undefined> {
-    const store = this.#store;
+    const { store, timeoutMs } = this.#options;
     if (!store) return undefined;
     const patience = new AbortController();
-    const cancel = this.#clock.schedule(this.#timeoutMs / 10, () => patience.abort(new StoreTimeout()));
+    const cancel = this.#clock.schedule(timeoutMs / 10, () => patience.abort(new StoreTimeout()));
     const either = AbortSignal.any([signal, patience.signal]);
     try {
       return await untilAborted(either, async () => use(store, either), tooLate);
     } catch (error) {
       if (signal.aborted && (operation !== 'save' || this.#closed)) throw signal.reason;
-      this.#events.emit('storeFailed', { operation, reason: kindOf(error) });
+      this.#options.events.emit('storeFailed', { operation, reason: kindOf(error) });
       return undefined;
     } finally {
       cancel();
@@ -413,11 +457,21 @@ function hasEnded({ expiresAt }: Credential): boolean {
 function hold(credential: Credential, sentAt: number, random: number): Held {
   const life = lifetimeOf(credential);
   const mayEndAt = life === undefined ? Number.POSITIVE_INFINITY : sentAt + life;
-  if (!life) return { credential, softAt: Infinity, hardAt: Infinity, endsAt: Infinity, mayEndAt };
+  if (!life) return { credential, softAt: Infinity, hardAt: Infinity, mayEndAt };
   const before = ({ share, mostMs }: { share: number; mostMs: number }) => Math.min(life * share, mostMs);
   const hardAt = mayEndAt - before(HARD_WINDOW);
   const earliest = mayEndAt - before(SOFT_WINDOW);
-  return { credential, softAt: earliest + (hardAt - earliest) * random, hardAt, endsAt: mayEndAt, mayEndAt };
+  return { credential, softAt: earliest + (hardAt - earliest) * random, hardAt, mayEndAt };
+}
+
+/** A credential without windows is used until it is refused. */
+function endOf({ hardAt, mayEndAt }: Held): number {
+  return hardAt === Infinity ? Infinity : mayEndAt;
+}
+
+/** A credential of unknown life that may be replaced is looked at again soon; until then, and if that fails, it serves on. */
+function lookAgain(held: Held, lookedAt: number): Held {
+  return { ...held, softAt: lookedAt + LOOK.softMs, hardAt: lookedAt + LOOK.hardMs };
 }
 
 /**
@@ -451,8 +505,9 @@ function deadlineError(timeoutMs: number): AuthError {
   });
 }
 
-function closedError(): AuthError {
+/** Says that there is no credential any more, as its owner ended it. */
+export function closedError(): AuthError {
   return new AuthError('ERR_AUTH_CLOSED', 'The authentication was closed.', {
-    hint: 'close() was called, or the container was disposed of, while requests were still being made. End the work first, or create a new instance.',
+    hint: 'close(), or for a tenant forget(), was called, or the container was disposed of, while requests were still being made. End the work first, or create a new instance.',
   });
 }

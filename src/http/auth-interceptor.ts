@@ -27,6 +27,9 @@ type RequestConfig = InternalAxiosRequestConfig;
 type Wrapped = RequestConfig & { [wrapped: symbol]: RequestConfig['adapter'] };
 type Headers = RequestConfig['headers'];
 
+/** Where credentials come from, and where it is told how they fared. */
+export type CredentialSource = Pick<CredentialManager, 'get' | 'mayHaveEnded' | 'replayed'>;
+
 /** One call of the API on its way, from its first send to its answer. */
 interface Exchange {
   /** The request as its caller wrote it; what errors and responses show. */
@@ -54,8 +57,8 @@ interface Exchange {
 export class AuthInterceptor {
   readonly #origin: Origin;
   readonly #strategy: AuthStrategy;
-  readonly #manager: CredentialManager;
-  readonly #events: EventHub;
+  readonly #manager: CredentialSource;
+  readonly #events: Pick<EventHub, 'emit'>;
   readonly #transport: Transport | undefined;
   /** Where the adapter that ours stands in for waits in the config. One of its own, so that interceptors can be stacked. */
   readonly #wrapped = Symbol('wrapped adapter');
@@ -68,8 +71,8 @@ export class AuthInterceptor {
   constructor(options: {
     origin: Origin;
     strategy: AuthStrategy;
-    manager: CredentialManager;
-    events: EventHub;
+    manager: CredentialSource;
+    events: Pick<EventHub, 'emit'>;
     transport?: Transport | undefined;
   }) {
     this.#origin = options.origin;

@@ -15,7 +15,7 @@ import { isRedirect, leavesOrigin, redirectTarget } from './redirect';
 const MOST_BYTES = 1024 * 1024;
 
 /** How the instance is reached: the same agents and certificates as for requests, and nothing else of their defaults. */
-const CONNECTION = ['adapter', 'httpAgent', 'httpsAgent', 'proxy', 'lookup', 'family', 'transport'] as const;
+export const CONNECTION = ['adapter', 'httpAgent', 'httpsAgent', 'proxy', 'lookup', 'family', 'transport'] as const;
 type Connection = Pick<CreateAxiosDefaults, (typeof CONNECTION)[number]>;
 
 /**

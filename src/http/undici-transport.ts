@@ -27,6 +27,19 @@ export interface Transport {
 const USABLE = /^(7\.(2[89]|[3-9]\d)|8\.([3-9]|\d\d))\./;
 
 /**
+ * What the option `transport` names; undefined: Node's own client.
+ *
+ * @throws AuthError `ERR_AUTH_CONFIG` if there is no such transport, or it cannot be used
+ */
+export function transportFor(name: string | undefined): Transport | undefined {
+  if (name === undefined) return undefined;
+  if (name === 'undici') return loadUndiciTransport();
+  throw new AuthError('ERR_AUTH_CONFIG', "The option transport is something else than 'undici'.", {
+    hint: "Set it to 'undici', or remove it for Node's own client.",
+  });
+}
+
+/**
  * undici in the place of Node's own client, below axios' http adapter: so whatever axios does with a request (time-outs,
  * limits, progress, decompression, aborts) stays as it is. What undici cannot do as `node:http` does goes over that.
  *

@@ -1,16 +1,19 @@
 import { readFile } from 'node:fs/promises';
 import { type AuthConfig, faultOf } from '../config';
-import { Credential } from '../credentials/credential';
+import { Credential, headersOf } from '../credentials/credential';
 import { inject, injectable } from '../di';
 import { AuthError, isRefusedCredential } from '../errors';
 import { noSession, signInSdk, workspaceMismatch } from '../sdk/sign-in-sdk';
 import { AUTH_CONFIG } from '../tokens';
 import type { ApiAnswer, AuthContext, AuthStrategy } from './auth-strategy';
 
+/** A file that is being written when its token is refused may hold another one a moment later: so many tokens are tried. */
+const MOST_TOKENS = 3;
+
 /**
  * Authenticates with a Qelos API token, sent as `x-api-key`. The token is good until it expires or is revoked, so there is
  * nothing to refresh: signing in checks it once, and a refusal is final. Only a token from a file may be replaced while the
- * plugin runs; then the file is read again when the token is refused.
+ * plugin runs; the file is read again when the token is refused, and now and then before that.
  */
 @injectable()
 export class ApiTokenStrategy implements AuthStrategy {
@@ -33,20 +36,15 @@ export class ApiTokenStrategy implements AuthStrategy {
    * @throws AuthError `ERR_AUTH_TOKEN_REFUSED`, `ERR_AUTH_WORKSPACE`, or `ERR_AUTH_CONFIG` if the token's file is at fault
    */
   async signIn(context: AuthContext): Promise<Credential> {
-    const token = this.#config.apiToken ?? (await this.#tokenFromFile());
-    const { sdk, lastStatus, remember } = signInSdk(this.#config.url, context, 'sign-in');
-    let user: Awaited<ReturnType<typeof sdk.authentication.apiTokenSignin>>;
-    try {
-      user = await sdk.authentication.apiTokenSignin(token);
-    } catch (error) {
-      if (lastStatus() !== 401) throw error;
-      if (this.#config.apiTokenFile) this.#refused = token;
-      throw this.#refusal();
+    const { apiToken } = this.#config;
+    for (let tokens = 1; ; tokens++) {
+      const token = apiToken ?? (await this.#tokenFromFile());
+      const credential = await checkApiToken(this.#config, token, context);
+      if (credential) return credential;
+      if (apiToken !== undefined) throw this.#refusal();
+      this.#refused = token;
+      if (tokens === MOST_TOKENS) throw this.#refusal();
     }
-    if (typeof user !== 'object' || user === null || !('_id' in user)) throw noSession('sign-in');
-    const mismatch = workspaceMismatch(this.#config.workspace, user['workspace'], 'API token');
-    if (mismatch) throw mismatch;
-    return remember(Credential.apiKey(token), user);
   }
 
   /**
@@ -55,6 +53,16 @@ export class ApiTokenStrategy implements AuthStrategy {
    */
   isRejected(answer: ApiAnswer): boolean {
     return this.#config.apiToken === undefined && isRefusedCredential(answer);
+  }
+
+  /**
+   * Whether the file holds another token than the current one by now, so that it is picked up before the old one is refused:
+   * an upload that cannot be sent twice would fail. A file at fault is nobody's problem while the current token is good.
+   */
+  async isReplaced(current: Credential): Promise<boolean> {
+    if (this.#config.apiToken !== undefined) return false;
+    const token = await this.#tokenFromFile().catch(() => undefined);
+    return token !== undefined && token !== headersOf(current)['x-api-key'];
   }
 
   async #tokenFromFile(): Promise<string> {
@@ -90,4 +98,29 @@ export class ApiTokenStrategy implements AuthStrategy {
       ...(inFile ? {} : { status: 401 }),
     });
   }
+}
+
+/**
+ * Asks the instance whose an API token is (`GET /api/me`, through the SDK's `apiTokenSignin`).
+ *
+ * @returns the credential; undefined if the token was refused
+ * @throws AuthError `ERR_AUTH_WORKSPACE`, `ERR_AUTH_BAD_RESPONSE` or `ERR_AUTH_UNAVAILABLE`
+ */
+export async function checkApiToken(
+  { url, workspace }: AuthConfig,
+  token: string,
+  context: AuthContext,
+): Promise<Credential | undefined> {
+  const { sdk, lastStatus, remember } = signInSdk(url, context, 'sign-in');
+  let user: Awaited<ReturnType<typeof sdk.authentication.apiTokenSignin>>;
+  try {
+    user = await sdk.authentication.apiTokenSignin(token);
+  } catch (error) {
+    if (lastStatus() === 401) return undefined;
+    throw error;
+  }
+  if (typeof user !== 'object' || user === null || !('_id' in user)) throw noSession('sign-in');
+  const mismatch = workspaceMismatch(workspace, user['workspace'], 'API token');
+  if (mismatch) throw mismatch;
+  return remember(Credential.apiKey(token), user);
 }

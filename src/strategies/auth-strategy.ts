@@ -1,6 +1,9 @@
 import type { AxiosInstance } from 'axios';
 import type { Credential } from '../credentials/credential';
 
+/** A strategy of one's own: an instance, or a class that the container makes. */
+export type StrategyOption = AuthStrategy | (new (...args: never[]) => AuthStrategy);
+
 /** What a strategy gets to obtain a credential with. */
 export interface AuthContext {
   /** Aborts when obtaining the credential has taken too long, or on `close()`. Pass it to whatever you wait for. */

@@ -8,7 +8,7 @@ export interface Selection {
 }
 
 /** The strategies of this library come last, in this order. */
-const BUILT_IN = ['api-token', 'oauth-refresh'];
+const BUILT_IN = ['api-token', 'oauth-refresh', 'cli-login'];
 
 /** Chooses a strategy from configuration, once: the pinned one, else the first that has all the settings it needs. */
 export class StrategyResolver {

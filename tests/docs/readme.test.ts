@@ -2,14 +2,14 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { createQelosAuth, isAuthError } from 'qelos-auth';
+import { createQelosAuth, isAuthError, type QelosAdministratorSDK } from 'qelos-auth';
 import { type QelosServer, type QelosServerUser, startQelosServer } from 'qelos-auth/testing';
 import { container } from 'tsyringe';
 import { loadPlay, type PluginPlay } from '../plugin-play/play';
 import { type CodeBlock, codeBlocksOf, run } from './code-blocks';
 
 const ROOT = resolve(__dirname, '../..');
-const FILES = ['README.md', 'docs/strategies.md', 'docs/plugin-play.md'];
+const FILES = ['README.md', 'docs/strategies.md', 'docs/operations.md', 'docs/plugin-play.md'];
 const STRATEGIES = join(ROOT, 'docs/strategies.md');
 const BOOKS = '/api/blueprints/book/entities';
 
@@ -155,6 +155,26 @@ const OUTCOMES: Record<string, Record<string, (block: CodeBlock, others: CodeBlo
       await addBook();
       const { printed } = await run(block, { '@qelos/plugin-play': freshPlay() });
       expect(printed).toMatchObject([[[{ metadata: { title: 'Emma' } }]]]);
+    },
+  },
+  'docs/operations.md': {
+    'other-instance': async (block) => {
+      useApiToken();
+      const other = await startQelosServer();
+      Object.assign(process.env, { STAGING_URL: other.url, STAGING_TOKEN: other.issueApiToken({ username: 'admin' }) });
+      const { printed } = await run(block);
+      expect(printed).toEqual([['user', 'admin']]);
+      await other.close();
+    },
+    tenants: async (block) => {
+      const { username, password } = plain;
+      process.env['TENANTS'] = JSON.stringify({ acme: { url: server.url, username, password } });
+      const { exports } = await run(block);
+      const { getSdkForTenant } = exports as { getSdkForTenant(tenant: string): Promise<QelosAdministratorSDK> };
+      const [sdk] = await Promise.all([getSdkForTenant('acme'), getSdkForTenant('acme')]);
+      expect((await sdk?.authentication.getLoggedInUser())?.username).toBe(username);
+      await expect(getSdkForTenant('nobody')).rejects.toMatchObject({ code: 'ERR_AUTH_CONFIG' });
+      expect(server.requests.count({ path: '/api/signin' })).toBe(1);
     },
   },
 };

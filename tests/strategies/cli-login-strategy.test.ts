@@ -1,0 +1,207 @@
+import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { CliLoginStrategy, createQelosAuth, type QelosAuth, type QelosAuthOptions } from '../../src';
+import { type QelosServer, startQelosServer } from '../../src/testing';
+import { expectNoSecret } from '../support/sinks';
+import { whenDone } from '../support/when-done';
+import { failureOf } from './obtaining';
+
+const ME = '/api/me';
+const platform = process.platform;
+
+let server: QelosServer;
+let home: string;
+let file: string;
+let apiToken: string;
+
+beforeEach(async () => {
+  server = await startQelosServer();
+  home = await mkdtemp(join(tmpdir(), 'qelos-auth-'));
+  await mkdir(join(home, '.qelos'));
+  file = join(home, '.qelos', 'credentials.json');
+  apiToken = server.issueApiToken({ username: 'user' });
+});
+
+afterEach(async () => {
+  Object.defineProperty(process, 'platform', { value: platform });
+  await server.close();
+  await rm(home, { recursive: true });
+});
+
+/** Writes what `qelos auth login` writes, as it does. */
+async function login(content: unknown = {}, mode = 0o600): Promise<void> {
+  const { origin } = new URL(server.url);
+  const user = { _id: '65f0c0ffee65f0c0ffee65f0', username: 'user', email: 'user@null' };
+  const whole = { appUrl: origin, apiToken, user, createdAt: new Date(0).toISOString() };
+  const text = typeof content === 'string' ? content : JSON.stringify({ ...whole, ...(content as object) }, null, 2);
+  await writeFile(file, `${text}\n`);
+  await chmod(file, mode);
+}
+
+function open(options: QelosAuthOptions = {}): QelosAuth {
+  const auth = createQelosAuth({ env: { HOME: home, QELOS_URL: server.url }, ...options });
+  whenDone(() => auth.close());
+  return auth;
+}
+
+/** What the error of the choice says that this strategy lacks. */
+function lacks(env: Record<string, string> = {}): string {
+  try {
+    open({ env: { HOME: home, QELOS_URL: server.url, ...env } });
+  } catch (error) {
+    expectNoSecret(error, [apiToken]);
+    expect(error).toMatchObject({ code: 'ERR_AUTH_NO_STRATEGY' });
+    const lines = (error as Error).message.split('\n');
+    expect(lines.slice(1, 3)).toEqual([
+      '- api-token: QELOS_API_TOKEN',
+      '- oauth-refresh: QELOS_USERNAME, QELOS_PASSWORD',
+    ]);
+    return lines[3] ?? '';
+  }
+  throw new Error('a strategy was chosen');
+}
+
+describe('the log-in of the Qelos CLI', () => {
+  it('is used if nothing else is configured, and told of', async () => {
+    await login();
+    const auth = open();
+    expect(auth.strategy).toEqual({
+      name: 'cli-login',
+      skipped: [
+        { name: 'api-token', missing: ['QELOS_API_TOKEN'] },
+        { name: 'oauth-refresh', missing: ['QELOS_USERNAME', 'QELOS_PASSWORD'] },
+      ],
+    });
+    expect(await auth.signIn()).toMatchObject({ strategy: 'cli-login', user: { username: 'user' } });
+    expect((await auth.http.get(ME)).data.username).toBe('user');
+    expectNoSecret(auth, [apiToken]);
+  });
+
+  it('is found by USERPROFILE where there is no HOME, as on Windows, whose files have no mode', async () => {
+    await login({}, 0o666);
+    Object.defineProperty(process, 'platform', { value: 'win32' });
+    expect(open({ env: { USERPROFILE: home, QELOS_URL: server.url } }).strategy.name).toBe('cli-login');
+  });
+
+  it.each([
+    ['an API token', { QELOS_API_TOKEN: 'ql_1' }, 'api-token'],
+    ['a user name and a password', { QELOS_USERNAME: 'u', QELOS_PASSWORD: 'p' }, 'oauth-refresh'],
+  ])('loses to %s', async (_name, env, chosen) => {
+    await login();
+    expect(open({ env: { HOME: home, QELOS_URL: server.url, ...env } }).strategy.name).toBe(chosen);
+  });
+
+  it('can be pinned', async () => {
+    await login();
+    const env = { HOME: home, QELOS_URL: server.url, QELOS_API_TOKEN: 'ql_1', QELOS_AUTH_STRATEGY: 'cli-login' };
+    expect(open({ env }).strategy.name).toBe('cli-login');
+  });
+
+  it('is not there for an env without home: tests of a developer see nothing of it', async () => {
+    await login();
+    const attempt = () => open({ env: {}, config: { url: server.url } });
+    expect(attempt).toThrow(/- cli-login: HOME, to find/);
+  });
+
+  it('is not used by auth.for', async () => {
+    await login();
+    expect(() => open().for({ url: server.url })).toThrow(expect.objectContaining({ code: 'ERR_AUTH_NO_STRATEGY' }));
+  });
+});
+
+describe('what it lacks', () => {
+  it('nobody has logged in', () => {
+    expect(lacks()).toBe('- cli-login: a log-in of the Qelos CLI (run "qelos auth login")');
+  });
+
+  it('production', async () => {
+    await login();
+    expect(lacks({ NODE_ENV: 'production' })).toBe('- cli-login: a NODE_ENV other than "production"');
+  });
+
+  it('a log-in to another instance: its token stays here', async () => {
+    await login({ appUrl: 'https://other.example' });
+    expect(lacks()).toBe(
+      `- cli-login: a log-in of the Qelos CLI to ${server.url} (it is logged in to https://other.example)`,
+    );
+    expect(server.requests.count()).toBe(0);
+  });
+
+  it.each([0o640, 0o604, 0o666, 0o620])('a file that others may use (mode %o)', async (mode) => {
+    await login({}, mode);
+    expect(lacks()).toContain(`nobody else may read (its mode is ${mode.toString(8)}: run "chmod 600`);
+  });
+
+  it("a file of one's own", async () => {
+    await login();
+    const uid = process.getuid?.() ?? 0;
+    jest.spyOn(process, 'getuid').mockReturnValue(uid + 1);
+    expect(lacks()).toContain('belongs to the user who runs this');
+  });
+
+  it.each<[string, unknown, RegExp]>([
+    ['no JSON', '{"appUrl": "ht', /with the URL of an instance in it/],
+    ['no object', 'null', /with the URL of an instance in it/],
+    ['no URL', { appUrl: undefined }, /with the URL of an instance in it/],
+    ['a URL that is none', { appUrl: 'x' }, /with the URL of an instance in it/],
+    ['no token', { apiToken: undefined }, /with an API token in it/],
+    ['a token of two lines', { apiToken: 'ql_1\nql_2' }, /what is there holds a line end/],
+  ])('a file that holds %s', async (_name, content, says) => {
+    await login(content);
+    expect(lacks()).toMatch(says);
+  });
+
+  it('a file that is a folder', async () => {
+    await mkdir(file, { mode: 0o700 });
+    expect(lacks()).toBe('- cli-login: a ~/.qelos/credentials.json that can be read (EISDIR)');
+  });
+
+  it('is known when it is made: missing() opens nothing', async () => {
+    const strategy = new CliLoginStrategy({ url: server.url }, { HOME: home });
+    await login();
+    expect(strategy.missing()).toHaveLength(1);
+    const other = new CliLoginStrategy({ url: server.url }, { HOME: home });
+    await rm(file);
+    expect(other.missing()).toEqual([]);
+  });
+
+  it('is not looked for if something else is configured', async () => {
+    await login();
+    const strategy = new CliLoginStrategy({ url: server.url, apiToken: 't' }, { HOME: home });
+    expect(strategy.missing()).toEqual(['a log-in of the Qelos CLI (not looked for)']);
+  });
+});
+
+describe('a stored token that is refused', () => {
+  it('says what to run, is not sent again, and is replaced by a new log-in', async () => {
+    await login();
+    const { http } = open();
+    await http.get(ME);
+    server.revokeApiToken(apiToken);
+    server.requests.reset();
+    const error = await failureOf(http.get('/api/blueprints/thing/entities'));
+    expect(error).toMatchObject({ code: 'ERR_AUTH_TOKEN_REFUSED', hint: expect.stringContaining('qelos auth login') });
+    expectNoSecret(error, [apiToken]);
+    expect(server.requests.count({ path: ME })).toBe(1);
+    const late = performance.now() + 60_000;
+    jest.spyOn(performance, 'now').mockReturnValue(late);
+    await failureOf(http.get('/api/blueprints/thing/entities'));
+    expect(server.requests.count({ path: ME })).toBe(1);
+    await login({ apiToken: server.issueApiToken({ username: 'user' }) });
+    jest.spyOn(performance, 'now').mockReturnValue(late + 60_000);
+    expect((await http.get('/api/blueprints/thing/entities')).status).toBe(200);
+  });
+
+  it('while nobody is logged in any more: by name, and retryable', async () => {
+    await login();
+    const { http } = open();
+    await rm(file);
+    expect(await failureOf(http.get(ME))).toMatchObject({
+      code: 'ERR_AUTH_CONFIG',
+      retryable: true,
+      message: 'The strategy "cli-login" lacks a log-in of the Qelos CLI (run "qelos auth login").',
+    });
+  });
+});
