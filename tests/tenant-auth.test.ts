@@ -384,15 +384,15 @@ describe('memory', () => {
   }, 120_000);
 
   it.each([
-    ['API tokens', 'apiToken'],
-    ['short bearer tokens', 'bearer'],
+    [100_000, 'API tokens', 'apiToken'],
+    [20_000, 'short bearer tokens', 'bearer'],
   ])(
-    '100,000 tenants with %s take at most 1 kB each',
-    async (_name, kind) => {
-      const { stdout, stderr } = await runChild('tenants-memory.ts', { kind, tenants: 100_000 }, ['--expose-gc']);
+    '%i tenants with %s take at most 1 kB each',
+    async (tenants, _name, kind) => {
+      const { stdout, stderr } = await runChild('tenants-memory.ts', { kind, tenants }, ['--expose-gc']);
       expect(stderr).toBe('');
       const { size, bytes } = JSON.parse(stdout);
-      expect(size).toBe(100_000);
+      expect(size).toBe(tenants);
       expect(bytes).toBeGreaterThan(100); // it did measure something
       expect(bytes).toBeLessThanOrEqual(1_000);
     },
