@@ -34,7 +34,7 @@ export interface CredentialManagerOptions {
   store?: CredentialStore | undefined;
   /** Where in the store: one key for one account of one instance. */
   storeKey?: string;
-  clock?: Clock;
+  clock?: Clock | undefined;
 }
 
 /** The credential in use and the moments, on the monotonic clock, at which its windows begin. */
@@ -128,7 +128,7 @@ export class CredentialManager {
     if (rejected === held.credential) return this.#isUseless(held, now) ? rejected : this.#fly(); // 2
     if (now < held.softAt) return held.credential; // 1, 3
     if (now < held.hardAt) {
-      if (!this.#isResting(now)) this.#fly().catch(() => {}); // 4: its failure is remembered, told by event, and harms nobody
+      this.#fly().catch(() => {}); // 4: its failure is remembered, told by event, and harms nobody
       return held.credential;
     }
     return this.#fly().catch((error) => this.#whileItLives(error)); // 5
@@ -170,24 +170,19 @@ export class CredentialManager {
     return now < this.#useless.until && (now < held.mayEndAt || this.#uncured.count >= MOST_UNCURED);
   }
 
-  /** Whether the last flight failed so lately that the next one has to wait. */
-  #isResting(now: number): boolean {
-    return this.#failure !== undefined && now < this.#failure.until;
-  }
-
   #whileItLives(error: AuthError): Credential {
     const held = this.#held;
     if (held === undefined || this.#clock.now() >= held.endsAt) throw error;
     return held.credential;
   }
 
-  /** Joins the flight, or starts one. */
+  /** Joins the flight, or starts one, unless the last one failed so lately that the next has to wait. */
   #fly(): Promise<Credential> {
     if (this.#flight) return this.#flight;
-    const now = this.#clock.now();
-    if (this.#failure && this.#isResting(now)) {
+    if (this.#failure) {
       const { error, until } = this.#failure;
-      return Promise.reject(error.again(Math.ceil(until - now)));
+      const rest = until - this.#clock.now();
+      if (rest > 0) return Promise.reject(error.again(Math.ceil(rest)));
     }
     this.#flight = this.#attempt();
     return this.#flight;
@@ -421,7 +416,8 @@ function hold(credential: Credential, sentAt: number, random: number): Held {
 }
 
 /**
- * Settles with what `start` leads to, or rejects with the signal's reason as soon as it aborts.
+ * Settles with what `start` leads to, or rejects with the signal's reason as soon as it aborts. For signals that live no
+ * longer than a flight: the listener stays.
  *
  * @param tooLate - gets what `start` leads to after that
  */
@@ -437,10 +433,8 @@ function untilAborted<T>(
       reject(signal.reason);
     };
     if (signal.aborted) return onAbort();
-    signal.addEventListener('abort', onAbort, { once: true });
-    start()
-      .then((result) => settle(result), reject)
-      .finally(() => signal.removeEventListener('abort', onAbort));
+    signal.addEventListener('abort', onAbort);
+    start().then((result) => settle(result), reject);
   });
 }
 
