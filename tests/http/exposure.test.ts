@@ -1,6 +1,7 @@
 import { Agent } from 'node:http';
 import { createServer as createTcpServer } from 'node:net';
 import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import axios, { type AxiosAdapter, type AxiosRequestConfig, isAxiosError } from 'axios';
 import { isAuthError, type QelosAuth } from '../../src';
@@ -57,8 +58,12 @@ const adapters: [string, AxiosRequestConfig['adapter']][] = [
     'careless custom',
     async (config) => {
       const response = await axios.getAdapter('http')({ ...config, validateStatus: null });
+      const message = `failed with ${JSON.stringify(config.headers)}`;
+      if (response.data instanceof Readable) {
+        response.data.once('error', (error) => Object.assign(error, { message, config, request: { config } }));
+      }
       if (response.status < 400) return { ...response, config };
-      const error = new Error(`failed with ${JSON.stringify(config.headers)}`);
+      const error = new Error(message);
       throw Object.assign(error, {
         isAxiosError: true,
         config,
@@ -148,20 +153,13 @@ describe.each(adapters)('what comes out of the adapter %s', (adapterName, adapte
     });
 
     it('F10: none from a transform that throws', async () => {
-      for (const config of [
-        {
-          transformResponse: () => {
-            throw new Error('transform');
-          },
-        },
-        {
-          transformRequest: () => {
-            throw new Error('transform');
-          },
-        },
-      ]) {
+      // It tells all that it was given: whatever the request was sent with must not be among it.
+      function transform(this: unknown, ...given: unknown[]): never {
+        throw Object.assign(new Error('transform'), { config: this, given });
+      }
+      for (const config of [{ transformResponse: transform }, { transformRequest: transform }]) {
         const error = await failure(auth.http.post('/x', {}, config));
-        expect(error).toMatchObject({ message: 'transform' });
+        expect(error).toMatchObject({ message: 'transform', config: { url: '/x' } });
         await expectNone(error);
       }
     });
@@ -178,13 +176,10 @@ describe.each(adapters)('what comes out of the adapter %s', (adapterName, adapte
         response.writeHead(200, { 'content-length': '1000' });
         response.write('begin', () => response.socket?.resetAndDestroy());
       });
-      const error = await failure(
-        auth.http.get('/broken', { responseType: 'stream' }).then(async ({ data }) => {
-          for await (const _ of data);
-        }),
-      );
+      const { data } = await auth.http.get('/broken', { responseType: 'stream' });
+      const error = await failure(buffer(data));
       expect(error).toHaveProperty('message');
-      await expectNone(error);
+      await expectNone({ error, data }); // node's own stream leads to its request
     });
 
     it('F10: none from what was answered after a redirect, a refresh and both', async () => {
