@@ -41,10 +41,11 @@ describe.each(ways)('the headers a caller sets, through $name', ({ name: way, op
   });
 
   it('F18: keeps the others', async () => {
-    const headers = { 'x-trace': 'abc', accept: 'text/plain', 'X-Api-Keys': 'mine', 'user-agent': 'plugin/1' };
+    const asLong = { from: 'me', 'x-request': '7', 'x-correlation': '8' }; // as the names that matter
+    const headers = { accept: 'text/plain', 'X-Api-Keys': 'mine', 'user-agent': 'plugin/1', ...asLong };
     await send(auth, { path: '/x', headers });
     expect(api.to('/x')[0]?.headers).toMatchObject({
-      'x-trace': 'abc',
+      ...asLong,
       accept: 'text/plain',
       'x-api-keys': 'mine',
       'user-agent': 'plugin/1',
@@ -122,6 +123,13 @@ describe('what an axios request can ask for', () => {
   it('F09: accepts a Host header that is the origin', async () => {
     const { host } = new URL(api.url);
     expect((await auth.http.get('/x', { headers: { Host: host } })).status).toBe(200);
+    const named = openAuth({ config: { url: api.url.replace('127.0.0.1', 'localhost'), apiToken: api.apiToken } });
+    const upper = { headers: { Host: `LOCALHOST:${api.port}` } };
+    expect((await named.http.get('/x', upper)).status).toBe(200);
+  });
+
+  it.each([null, false, undefined])('F09: accepts %p in its place, which stands for none', async (none) => {
+    expect((await auth.http.get('/x', { headers: { Host: none } as never })).status).toBe(200);
   });
 
   it('F09: sends no credential through a socket of somebody else', async () => {
