@@ -62,8 +62,7 @@ export function createBareClient(
 }
 
 function transportOf(defaults: CreateAxiosDefaults): Transport {
-  const given = TRANSPORT.filter((name) => defaults[name] !== undefined);
-  return Object.fromEntries(given.map((name) => [name, defaults[name]]));
+  return Object.fromEntries(TRANSPORT.map((name) => [name, defaults[name]]));
 }
 
 function outsideOrigin(origin: Origin): AuthError {
