@@ -93,6 +93,7 @@ describe('the client that strategies obtain credentials with', () => {
     const error = await failure(http.get('/hang', { signal: own.signal }));
     expect(axios.isCancel(error)).toBe(true);
     expect(error).toMatchObject({ name: 'CanceledError', code: 'ERR_CANCELED' });
+    expect(error).not.toHaveProperty('config'); // axios' own names all that was sent
     // What is no cancellation does not look like one.
     api.on('/reset', (_, _response, incoming) => incoming.socket.resetAndDestroy());
     const other = await failure(clientOf(api.url).http.get('/reset'));
@@ -102,19 +103,18 @@ describe('the client that strategies obtain credentials with', () => {
   });
 
   it.each(['as an answer', 'as an error'])('F04 follows no redirect that comes %s', async (how) => {
-    for (const [location, retryable] of [
-      ['/elsewhere', true],
-      ['https://elsewhere.test/', false],
-    ] as const) {
+    for (const [location, says] of [
+      ['/elsewhere', 'never followed'],
+      ['https://elsewhere.test/', 'to https://elsewhere.test was not followed'],
+    ]) {
       const adapter: AxiosAdapter = async (config) => {
         const response = await answering({ status: 302, headers: { location } })(config);
         if (how === 'as an answer') return response;
         throw new AxiosError('redirect', undefined, config, undefined, response);
       };
       const error = await failure(clientOf('https://qelos.test', { adapter }).http.get('/x'));
-      expect(error).toMatchObject({ code: 'ERR_AUTH_REDIRECT', status: 302 });
-      if (retryable) expect(error).toMatchObject({ retryable, message: expect.stringContaining('never followed') });
-      else expect(error).toMatchObject({ message: expect.stringContaining('elsewhere.test') });
+      expect(error).toMatchObject({ code: 'ERR_AUTH_REDIRECT', status: 302, retryable: true });
+      expect(error).toMatchObject({ message: expect.stringContaining(says as string) });
     }
   });
 });
