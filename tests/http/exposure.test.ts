@@ -3,7 +3,7 @@ import { createServer as createTcpServer } from 'node:net';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import axios, { type AxiosAdapter, type AxiosRequestConfig, isAxiosError } from 'axios';
+import axios, { type AxiosAdapter, type AxiosError, type AxiosRequestConfig, isAxiosError } from 'axios';
 import { isAuthError, type QelosAuth } from '../../src';
 import { type Backend, listen, sendJson, startBackend } from '../support/backend';
 import { runChild } from '../support/child';
@@ -46,6 +46,37 @@ describe('the tools of this file', () => {
     const found = leaks(error, [api.apiToken]);
     expect(found).toContain('printed by inspect');
     expect(found.length).toBeGreaterThan(5);
+  });
+});
+
+describe('what is handed out in the place of the request', () => {
+  it('tells where the answer came from, and to loggers the same', async () => {
+    const api = await startBackend();
+    const { http } = openAuth({ config: { url: api.url, apiToken: api.apiToken } });
+    api.on('/moved', (_, response) => response.writeHead(302, { location: '/bad?x=1' }).end());
+    api.on('/bad', (_, response) => sendJson(response, 404, {}));
+    const cases: [string, string][] = [
+      ['/x', '/x?y=2'],
+      ['/bad', '/bad?y=2'],
+      ['/moved', '/bad?x=1'],
+    ];
+    for (const [path, from] of cases) {
+      const call = http.get(path, { params: { y: 2 } });
+      const { request } = await call.catch((error) => error.response);
+      expect(request.responseURL).toBe(`${api.url}${from}`);
+      expect(request.res).toEqual({ responseUrl: `${api.url}${from}` });
+    }
+  });
+
+  it('holds for requests without credential: the error is the one that axios makes', async () => {
+    const api = await startBackend();
+    const httpAgent = new Agent({ keepAlive: true });
+    whenDone(() => httpAgent.destroy());
+    const { http } = openAuth({ config: { url: api.url, apiToken: api.apiToken }, axios: { httpAgent } });
+    const error = await failure(http.get('/x', { skipAuth: true }));
+    expect(error).toMatchObject({ name: 'AxiosError', response: { status: 401 } });
+    expect(error).not.toHaveProperty('request');
+    expect((error as AxiosError).config?.httpAgent).toBeUndefined();
   });
 });
 
