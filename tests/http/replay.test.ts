@@ -151,13 +151,38 @@ describe('F23: a refusal that a new credential does not cure', () => {
     }
   });
 
-  it('is forgotten once a refresh has cured another request', async () => {
+  it('is forgotten once a refresh has cured another request: the next one counts as the first', async () => {
     const { api, auth } = await expired();
-    await auth.http.get('/y');
+    const start = performance.now();
+    const after = (seconds: number) => jest.spyOn(performance, 'now').mockReturnValue(start + seconds * 1_000);
+    refuse(api, '/x');
+    await failure(auth.http.get('/x')); // refreshing is useless for 30 s
+    after(40);
     api.expire();
-    await auth.http.get('/y');
-    expect(api.to('/y').map(({ authorized }) => authorized)).toEqual([false, true, false, true]);
-    expect(api.to(REFRESH)).toHaveLength(2);
+    expect((await auth.http.get('/y')).status).toBe(200);
+    await failure(auth.http.get('/x')); // for 30 s again, not for 60
+    after(80);
+    api.expire();
+    expect((await auth.http.get('/y')).status).toBe(200);
+    expect(api.to(REFRESH)).toHaveLength(4);
+  });
+
+  it('is for the strategy to tell, of any answer from 400 on', async () => {
+    const api = await startBackend();
+    const asked: number[] = [];
+    const strategy = {
+      name: 'asked',
+      missing: () => [],
+      signIn: async () => Credential.apiKey(api.apiToken),
+      isRejected: ({ status }: { status: number }) => asked.push(status) < 0,
+    };
+    const auth = openAuth({ config: { url: api.url }, strategies: [strategy] });
+    for (const status of [201, 304, 399, 400, 500, 401]) {
+      refuse(api, '/x', status);
+      const error = await failure(auth.http.get('/x'));
+      expect(apiRefusal(error)?.authCode).toBe(status === 401 ? 'ERR_AUTH_TOKEN_REFUSED' : undefined);
+    }
+    expect(asked).toEqual([400, 500, 401]);
   });
 
   it('is tried no more than five times, even if each credential may have ended on the way', async () => {
