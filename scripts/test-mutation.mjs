@@ -13,7 +13,8 @@ import { join, resolve } from 'node:path';
  */
 const TESTS = {
   'src/credentials/credential-manager.ts': ['credentials/credential-manager.test.ts'],
-  'src/credentials/': ['credentials/credential.test.ts', 'strategies/oauth-refresh-strategy.test.ts', 'errors.test.ts'],
+  'src/credentials/credential.ts': ['credentials/credential.test.ts'],
+  'src/credentials/': ['credentials/obtain-errors.test.ts', 'strategies/oauth-refresh-strategy.test.ts'],
   'src/http/answer.ts': ['http/answer.test.ts'],
   'src/http/exposure.ts': ['http/exposure.test.ts'],
   'src/http/http-client.ts': ['http/http-client.test.ts', 'strategies/*.test.ts'],
