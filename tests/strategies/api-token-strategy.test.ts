@@ -161,6 +161,7 @@ describe('workspaces', () => {
     const apiToken = server.issueApiToken(bound === undefined ? {} : { workspace: bound });
     const error = await failureOf(whole({ apiToken, workspace: 'another-one' }).http.get(ENTITIES));
     expect(error).toMatchObject({ code: 'ERR_AUTH_WORKSPACE', message: expect.stringMatching(says) });
+    expect(error.message).toMatch(/^The API token is bound to /);
     expectNoSecret(error, [apiToken]);
     expect(server.requests.count({ path: ENTITIES })).toBe(0);
   });
