@@ -4,7 +4,9 @@ import { Agent as TlsAgent } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from '@jest/globals';
+import type { AxiosRequestConfig } from 'axios';
 import { isAuthError, type QelosAuth } from '../../src';
+import { Origin, resolveUrl } from '../../src/http/origin';
 import { type Backend, startBackend } from '../support/backend';
 import { selfSigned } from '../support/certificate';
 import { startProxy } from '../support/proxy';
@@ -16,6 +18,47 @@ const failure = (call: Promise<unknown>) =>
     () => undefined,
     (error: unknown) => error,
   );
+
+describe('what leads to the origin', () => {
+  const base = 'https://qelos.test';
+  const origin = new Origin(base);
+
+  it.each([
+    ['https://qelos.test/x', true],
+    ['HTTPS://QELOS.test:443/x', true],
+    ['http://qelos.test/x', false],
+    ['https://qelos.test:444/x', false],
+    ['https://user@qelos.test/x', false],
+    ['https://:password@qelos.test/x', false],
+    ['/x', false],
+    ['', false],
+  ])('%s: %p', (url, owned) => {
+    expect(origin.owns(url)).toBe(owned);
+  });
+
+  it.each<[AxiosRequestConfig, boolean]>([
+    [{ baseURL: base }, true],
+    [{ baseURL: base, url: '/x' }, true],
+    [{ baseURL: base, url: 'https://elsewhere.test/' }, false],
+    [{ baseURL: base, url: 'https://elsewhere.test/', allowAbsoluteUrls: false }, true],
+    [{ baseURL: 'https://elsewhere.test', url: '/x' }, false],
+    [{ baseURL: 'https://elsewhere.test', url: 'https://qelos.test/x' }, true],
+    [{ url: 'https://qelos.test/x' }, true],
+    [{ url: '/x' }, false],
+    [{ url: 'https://qelos.test/x', socketPath: '/socket' }, false],
+  ])('as an adapter would send %j: %p', (config, owned) => {
+    expect(origin.ownsRequest(config)).toBe(owned);
+  });
+
+  it('is not what the adapter itself cannot make a URL of', () => {
+    const paramsSerializer = () => {
+      throw new RangeError('no parameters');
+    };
+    const config = { url: 'https://qelos.test/x', params: { a: 1 }, paramsSerializer } as AxiosRequestConfig;
+    expect(resolveUrl(config)).toBe('');
+    expect(origin.ownsRequest(config)).toBe(false);
+  });
+});
 
 describe.each(ways)('the headers a caller sets, through $name', ({ name: way, open, send }) => {
   let api: Backend;
