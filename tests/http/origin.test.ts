@@ -121,6 +121,12 @@ describe('what an axios request can ask for', () => {
     expect(api.to('/api/me')).toEqual([]);
   });
 
+  it.each(['authorization', 'AUTHORIZATION'])('F18: drops %s beside an API token too', async (name) => {
+    await auth.http.get('/x', { headers: { [name]: 'Bearer other' } });
+    expect(api.to('/x')[0]?.headers).toMatchObject({ 'x-api-key': api.apiToken });
+    expect(api.to('/x')[0]?.headers).not.toHaveProperty('authorization');
+  });
+
   it('drops what config.auth would put in the place of the credential', async () => {
     const response = await auth.http.get('/x', { auth: { username: 'u', password: 'p' } });
     expect(api.to('/x')[0]?.headers).toMatchObject({ 'x-api-key': api.apiToken });
