@@ -1,19 +1,45 @@
 // Mutation testing: changes the sources in small ways and sees whether the tests notice. `npm run test:mutation`, or with
-// the files to change: `npm run test:mutation -- 'src/strategies/*.ts'`. Stryker is installed in a copy of the project
-// alone, so that nobody who only wants to build or test has to install it. Takes long; not part of the checks.
-import { execFileSync } from 'node:child_process';
+// the files to change: `npm run test:mutation -- 'src/strategies/*.ts'`. With MUTATION_STATE=<folder>, what is known from
+// the last run and was not touched since is not tested again. Stryker is installed in a copy of the project alone, so that
+// nobody who only wants to build or test has to install it. Takes long; not part of the checks.
+import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 
-const mutate =
-  process.argv.length > 2 ? process.argv.slice(2) : ['credentials', 'http', 'strategies'].map((d) => `src/${d}/*.ts`);
+/**
+ * The sources, and the tests next to them; the first that fits counts. Tests farther away would notice more, but they, the
+ * model, the storms and the walks through errors need minutes for each mutant.
+ */
+const TESTS = {
+  'src/credentials/credential-manager.ts': ['credentials/credential-manager.test.ts'],
+  'src/credentials/credential.ts': ['credentials/credential.test.ts'],
+  'src/credentials/': ['credentials/obtain-errors.test.ts', 'strategies/oauth-refresh-strategy.test.ts'],
+  'src/http/answer.ts': ['http/answer.test.ts'],
+  'src/http/exposure.ts': ['http/exposure.test.ts'],
+  'src/http/http-client.ts': ['http/http-client.test.ts', 'strategies/*.test.ts'],
+  'src/http/': ['http/!(cost|exposure).test.ts'],
+  'src/strategies/': ['strategies/*.test.ts'],
+};
+
+const { MUTATION_STATE } = process.env;
+const listed = (...patterns) =>
+  execFileSync('git', ['ls-files', ...patterns], { encoding: 'utf8' })
+    .trim()
+    .split('\n');
+const mutate = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(TESTS);
+const groups = Object.fromEntries(Object.keys(TESTS).map((start) => [start, []]));
+for (const file of listed(...mutate)) {
+  const start = Object.keys(TESTS).find((start) => file.startsWith(start));
+  if (!start) throw new Error(`There are no tests next to ${file}.`);
+  groups[start].push(file);
+}
+
 const dir = mkdtempSync(join(tmpdir(), 'qelos-auth-mutation-'));
 const run = (command, ...args) => execFileSync(command, args, { cwd: dir, stdio: 'inherit' });
 
 try {
-  const files = execFileSync('git', ['ls-files'], { encoding: 'utf8' }).trim().split('\n');
-  for (const file of files) cpSync(file, join(dir, file));
+  for (const file of listed()) cpSync(file, join(dir, file));
   run('npm', 'ci', '--no-audit', '--no-fund');
   run(
     'npm',
@@ -25,37 +51,39 @@ try {
     '@stryker-mutator/jest-runner@9.6.1',
   );
 
-  // What is quick and next to the code: the model, the storms and the walks through errors need minutes for each mutant.
-  const tests = ['credentials/credential*.test.ts', 'strategies/*.test.ts', 'errors.test.ts'];
-  if (mutate.some((pattern) => pattern.includes('http'))) tests.push('http/!(cost|exposure).test.ts');
-  writeFileSync(
-    join(dir, 'jest.mutation.config.ts'),
-    `/** @jest-config-loader esbuild-register */
+  for (const [start, files] of Object.entries(groups)) {
+    if (files.length === 0) continue;
+    const name = start.replaceAll(/\W+/g, '-');
+    writeFileSync(
+      join(dir, 'jest.mutation.config.ts'),
+      `/** @jest-config-loader esbuild-register */
 import base from './jest.config';
-export default {
-  ...base,
-  testMatch: ${JSON.stringify(tests.map((pattern) => `<rootDir>/tests/${pattern}`))},
-  testPathIgnorePatterns: ['\\\\.model\\\\.test\\\\.ts$'],
-};
+export default { ...base, testMatch: ${JSON.stringify(TESTS[start].map((tests) => `<rootDir>/tests/${tests}`))} };
 `,
-  );
-  writeFileSync(
-    join(dir, 'stryker.config.json'),
-    JSON.stringify({
-      mutate,
-      testRunner: 'jest',
-      jest: { configFile: 'jest.mutation.config.ts', enableFindRelatedTests: false },
-      coverageAnalysis: 'perTest',
-      ignoreStatic: true,
-      // Stryker 9 reads the project's TypeScript configuration with an interface that TypeScript 7 does not have.
-      tsconfigFile: 'does-not-exist.json',
-      reporters: ['clear-text', 'progress-append-only'],
-      concurrency: 2,
-      timeoutMS: 10_000,
-      thresholds: { high: 95, low: 90, break: 90 },
-    }),
-  );
-  run('npx', 'stryker', 'run');
+    );
+    writeFileSync(
+      join(dir, 'stryker.config.json'),
+      JSON.stringify({
+        mutate: files,
+        testRunner: 'jest',
+        jest: { configFile: 'jest.mutation.config.ts', enableFindRelatedTests: false },
+        coverageAnalysis: 'perTest',
+        ignoreStatic: true,
+        plugins: ['@stryker-mutator/jest-runner', './scripts/mutation-plugin.mjs'],
+        ignorers: ['texts'],
+        // Stryker 9 reads the project's TypeScript configuration with an interface that TypeScript 7 does not have.
+        tsconfigFile: 'does-not-exist.json',
+        reporters: ['unnoticed', 'clear-text', 'progress-append-only'],
+        clearTextReporter: { reportMutants: false, reportTests: false },
+        ...(MUTATION_STATE && { incremental: true, incrementalFile: resolve(MUTATION_STATE, `${name}.json`) }),
+        concurrency: 2,
+        timeoutMS: 10_000,
+        thresholds: { high: 95, low: 90, break: 90 },
+      }),
+    );
+    const { status } = spawnSync('npx', ['stryker', 'run'], { cwd: dir, stdio: 'inherit' });
+    if (status !== 0) process.exitCode = 1;
+  }
 } finally {
   rmSync(dir, { recursive: true, force: true });
 }

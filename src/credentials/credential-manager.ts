@@ -34,7 +34,7 @@ export interface CredentialManagerOptions {
   store?: CredentialStore | undefined;
   /** Where in the store: one key for one account of one instance. */
   storeKey?: string;
-  clock?: Clock;
+  clock?: Clock | undefined;
   /**
    * Whether another credential than the current one, whose life is unknown, is to be had by now, though nobody refused that:
    * a file's new content. Asked when a call comes by, at most every 5 s. Never rejects.
@@ -201,7 +201,7 @@ export class CredentialManager {
   }
 
   /**
-   * Joins the flight, or starts one.
+   * Joins the flight, or starts one, unless the last one failed so lately that the next has to wait.
    *
    * @param isRejected - whether the current credential was refused, so that nothing but another one will do
    */
@@ -475,7 +475,8 @@ function lookAgain(held: Held, lookedAt: number): Held {
 }
 
 /**
- * Settles with what `start` leads to, or rejects with the signal's reason as soon as it aborts.
+ * Settles with what `start` leads to, or rejects with the signal's reason as soon as it aborts. For signals that live no
+ * longer than a flight: the listener stays.
  *
  * @param tooLate - gets what `start` leads to after that
  */
@@ -491,10 +492,8 @@ function untilAborted<T>(
       reject(signal.reason);
     };
     if (signal.aborted) return onAbort();
-    signal.addEventListener('abort', onAbort, { once: true });
-    start()
-      .then((result) => settle(result), reject)
-      .finally(() => signal.removeEventListener('abort', onAbort));
+    signal.addEventListener('abort', onAbort);
+    start().then((result) => settle(result), reject);
   });
 }
 

@@ -201,8 +201,7 @@ function lifeFromClaims(token: string): Times {
 
 function assertHeaderValue(value: unknown, what: string): asserts value is string {
   if (typeof value !== 'string') throw unusable(`holds no ${what}`);
-  if (value === '' || !/^[\x20-\x7e\x80-\xff]+$/.test(value))
-    throw unusable(`holds a ${what} that cannot be sent in a header`);
+  if (!/^[\x20-\x7e\x80-\xff]+$/.test(value)) throw unusable(`holds no ${what} that can be sent in a header`);
 }
 
 function unusable(what: string): AuthError {

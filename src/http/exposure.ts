@@ -1,4 +1,5 @@
 import { PassThrough, Readable } from 'node:stream';
+import { isNativeError } from 'node:util/types';
 import type { AxiosResponse, InternalAxiosRequestConfig } from 'axios';
 import { type Credential, redact } from '../credentials/credential';
 import { resolveUrl } from './origin';
@@ -49,15 +50,14 @@ export function exposeResponse(
 /** Makes whatever an adapter failed with fit to be handed out. Returns the same object where it is an object. */
 export function exposeError<E>(error: E, config: InternalAxiosRequestConfig, credential?: Credential, url?: string): E {
   hideAgents(config);
-  for (
-    let current: unknown = error, depth = 0;
-    current instanceof Error && depth < 8;
-    current = current.cause, depth++
-  ) {
+  for (let current: unknown = error, depth = 0; isError(current) && depth < 8; current = current.cause, depth++) {
     scrub(current, config, credential, url);
   }
   return error;
 }
+
+/** Errors of Node itself are of another realm than code that runs in a `vm` context, as every test under jest does. */
+const isError = (value: unknown): value is Error => value instanceof Error || isNativeError(value);
 
 /** What axios and adapters of others hang on their errors. */
 type AdapterError = Error & { config?: unknown; request?: unknown; response?: AxiosResponse };

@@ -62,8 +62,7 @@ export function createBareClient(
 }
 
 function connectionOf(defaults: CreateAxiosDefaults): Connection {
-  const given = CONNECTION.filter((name) => defaults[name] !== undefined);
-  return Object.fromEntries(given.map((name) => [name, defaults[name]]));
+  return Object.fromEntries(CONNECTION.map((name) => [name, defaults[name]]));
 }
 
 function outsideOrigin(origin: Origin): AuthError {

@@ -191,6 +191,7 @@ describe('rule 2: the current credential was rejected', () => {
     const third = await manager.get(second);
     expect(third).not.toBe(second);
     manager.replayed(third, false); // and the next time begins at 30 s again
+    expect(manager.get(third)).toBe(third);
     await clock.advance(30_000);
     expect(await manager.get(third)).not.toBe(third);
   });
@@ -205,27 +206,51 @@ describe('rule 2: the current credential was rejected', () => {
     expect(await manager.get(second)).not.toBe(second);
   });
 
+  it('F23 a useless refresh says nothing of a credential whose life is over by now', async () => {
+    const { manager, first } = await createSignedIn();
+    strategy.refreshSteps.push(() => session(11));
+    const second = await manager.get(first);
+    manager.replayed(second, false);
+    await clock.advance(9_999);
+    expect(manager.get(second)).toBe(second);
+    await clock.advance(1);
+    expect(await manager.get(second)).not.toBe(second);
+  });
+
   it('F23 calls it useless all the same after five credentials in a row that did not cure', async () => {
     const { manager, first } = await createSignedIn(undefined, session(1));
     let current = first;
-    for (let uncured = 1; uncured <= 5; uncured++) {
+    const fly = async () => {
       strategy.refreshSteps.push(() => session(1));
       const next = await manager.get(current);
       expect(next).not.toBe(current);
-      manager.replayed(next, false);
       current = next;
-    }
+      await clock.advance(5_000);
+    };
+    const flyInVain = async (times: number) => {
+      for (let uncured = 1; uncured <= times; uncured++) {
+        await fly();
+        for (let request = 0; request < 10; request++) manager.replayed(current, false); // counts once
+      }
+    };
+    await flyInVain(4);
+    await fly();
+    manager.replayed(current, true); // begins the count anew
+    await flyInVain(5);
     expect(manager.get(current)).toBe(current);
-    expect(strategy.count('refresh')).toBe(5);
+    await clock.advance(29_999); // from the fifth on
+    expect(manager.get(current)).toBe(current);
+    await clock.advance(1);
+    await fly();
   });
 
   it('knows whether a refusal may mean the end of a life', async () => {
     const { manager, first } = await createSignedIn();
     await clock.advance(LIFE - 1);
     expect(manager.mayHaveEnded(first)).toBe(false);
+    expect(manager.mayHaveEnded(session())).toBe(true); // it was replaced
     await clock.advance(1);
     expect(manager.mayHaveEnded(first)).toBe(true);
-    expect(manager.mayHaveEnded(session())).toBe(true);
   });
 
   it('F38 never thinks so of a credential whose life nobody knows', async () => {
@@ -341,7 +366,8 @@ describe('rules 3, 4 and 5: the windows, a millisecond to either side', () => {
     strategy.refreshSteps.push(fails(outage()));
     expect(manager.get()).toBe(first);
     await settled();
-    expect(told).toEqual([['refreshFailed', expect.objectContaining({ code: 'ERR_AUTH_UNAVAILABLE', status: 503 })]]);
+    const detail = { strategy: 'scripted', code: 'ERR_AUTH_UNAVAILABLE', status: 503, retryAfterMs: 500 };
+    expect(told).toStrictEqual([['refreshFailed', detail]]);
     for (let call = 0; call < 100; call++) expect(manager.get()).toBe(first);
     await settled();
     expect(strategy.asked).toEqual(['refresh']);
@@ -439,12 +465,16 @@ describe('the flight', () => {
     expect(strategy.asked).toEqual(['refresh', 'refresh', 'refresh']);
   });
 
-  it('F28 a refresh that is refused for good is not sent again', async () => {
-    const { manager, first } = await createSignedIn();
-    strategy.refreshSteps.push(fails(refused()));
-    await manager.get(first);
-    expect(strategy.asked).toEqual(['refresh', 'sign-in']);
-  });
+  it.each(['ERR_AUTH_REFUSED', 'ERR_AUTH_TOKEN_REFUSED'] as const)(
+    'F28 a refresh that is refused for good is not sent again: %s',
+    async (code) => {
+      const { manager, first } = await createSignedIn();
+      strategy.refreshSteps.push(fails(new AuthError(code, 'no', { hint: '' })));
+      await manager.get(first);
+      expect(strategy.asked).toEqual(['refresh', 'sign-in']);
+      expect(told[0]).toStrictEqual(['refreshFailed', { strategy: 'scripted', code }]);
+    },
+  );
 
   it('signs in once only: what fails then is the answer', async () => {
     const { manager, first } = await createSignedIn();
@@ -500,6 +530,23 @@ describe('the flight', () => {
     });
   });
 
+  it('F36 keeps its deadline by the time of the machine, and leaves no timer of it either', async () => {
+    jest.useFakeTimers({ doNotFake: ['setImmediate', 'performance'] });
+    try {
+      const manager = create({ clock: undefined });
+      strategy.signInSteps.push(never, session);
+      const code = codeOf(manager.get());
+      await jest.advanceTimersByTimeAsync(19_999);
+      expect(strategy.contexts[0]?.signal.aborted).toBe(false);
+      await jest.advanceTimersByTimeAsync(1);
+      expect(await code).toBe('ERR_AUTH_UNAVAILABLE');
+      await create({ clock: undefined }).get();
+      expect(jest.getTimerCount()).toBe(0);
+    } finally {
+      jest.useRealTimers();
+    }
+  });
+
   it('F36 an answer that comes after the deadline changes nothing', async () => {
     let late = (_credential: Credential): void => {};
     strategy.signInSteps.push(() => new Promise<Credential>((resolve) => (late = resolve)));
@@ -548,6 +595,12 @@ describe('the flight', () => {
       code: 'ERR_AUTH_BAD_RESPONSE',
       message: expect.stringMatching(/"scripted" returned no Credential at sign-in/),
     });
+  });
+
+  it('names the operation that the strategy failed at', async () => {
+    const { manager, first } = await createSignedIn();
+    strategy.refreshSteps.push(() => undefined as never);
+    await expect(manager.get(first)).rejects.toThrow('"scripted" returned no Credential at refresh');
   });
 
   it('tells what it did', async () => {
@@ -665,9 +718,11 @@ describe('F56 close()', () => {
     strategy.signInSteps.push(never);
     const manager = create();
     const codes = Promise.all(Array.from({ length: 20 }, () => codeOf(manager.get())));
+    const failure = Promise.resolve(manager.get()).catch((error: unknown) => error);
     await settled();
     manager.close();
     expect(new Set(await codes)).toEqual(new Set(['ERR_AUTH_CLOSED']));
+    expect(await failure).not.toHaveProperty('retryAfterMs'); // there is nothing to wait for
     expect(strategy.contexts[0]?.signal.aborted).toBe(true);
     await settled();
     expect(clock.waiting).toBe(0);
@@ -699,6 +754,7 @@ describe('F56 close()', () => {
     manager.close();
     expect(await codeOf(manager.get())).toBe('ERR_AUTH_CLOSED');
     expect(await codeOf(manager.get(first))).toBe('ERR_AUTH_CLOSED');
+    expect(manager.mayHaveEnded(first)).toBe(true);
     expect(strategy.asked).toEqual([]);
   });
 
@@ -749,7 +805,10 @@ describe('the store', () => {
     const store: CredentialStore = {
       lock: async (key) => {
         order.push(`lock ${key}`);
-        return async () => void order.push('unlock');
+        return async () => {
+          await settled(); // callers get the credential once the next process can have the lock
+          order.push('unlock');
+        };
       },
       load: async (key) => {
         order.push(`load ${key}`);
@@ -789,8 +848,17 @@ describe('the store', () => {
     expect(strategy.asked).toEqual([]);
   });
 
+  it('does not give back the credential that was refused', async () => {
+    const lasting = Credential.bearer('opaque', { refreshToken: 'r' });
+    const { manager, first } = await createSignedIn({ store: storeThat() }, lasting);
+    await manager.get(first);
+    expect(strategy.asked).toEqual(['refresh']);
+  });
+
   it('F29 a sibling’s credential that has ended is refreshed with its own refresh token', async () => {
-    const ended = Credential.bearer('ended', { refreshToken: 'newest', expiresAt: new Date(Date.now() - 1) });
+    const now = Date.now();
+    jest.spyOn(Date, 'now').mockReturnValue(now);
+    const ended = Credential.bearer('ended', { refreshToken: 'newest', expiresAt: new Date(now) });
     const store = storeThat({}, new Map([['scripted', serializeCredential(ended)]]));
     await create({ store }).get();
     expect(strategy.asked).toEqual(['refresh']);
@@ -840,11 +908,14 @@ describe('the store', () => {
   it.each(['lock', 'load', 'save'] as const)(
     'that hangs at %s is left out after a tenth of the time',
     async (operation) => {
-      const manager = create({ store: storeThat({ [operation]: () => new Promise<never>(() => {}) }) });
+      const hangs = jest.fn((..._args: unknown[]) => new Promise<never>(() => {}));
+      const manager = create({ store: storeThat({ [operation]: hangs }) });
       const credential = manager.get();
       await clock.advance(1_999);
       expect(told).not.toContainEqual(['storeFailed', expect.anything()]);
+      expect(hangs.mock.lastCall?.at(-1)).toMatchObject({ signal: { aborted: false } });
       await clock.advance(1);
+      expect(hangs.mock.lastCall?.at(-1)).toMatchObject({ signal: { aborted: true } });
       expect(told).toContainEqual(['storeFailed', { operation, reason: 'StoreTimeout' }]);
       expect(await credential).toBeInstanceOf(Credential);
       expect(clock.waiting).toBe(0);
@@ -862,6 +933,42 @@ describe('the store', () => {
     await clock.advance(20_000);
     expect(await code).toBe('ERR_AUTH_UNAVAILABLE');
     expect(unlock).toHaveBeenCalledTimes(1);
+  });
+
+  it('that hangs while it saves costs nobody the credential, even at the deadline', async () => {
+    let answer = (_credential: Credential): void => {};
+    strategy.signInSteps.push(() => new Promise<Credential>((resolve) => (answer = resolve)));
+    const manager = create({ store: storeThat({ save: () => new Promise<never>(() => {}) }) });
+    const credential = manager.get();
+    await clock.advance(19_000);
+    const late = session();
+    answer(late);
+    await clock.advance(1_000);
+    expect(await credential).toBe(late);
+    expect(told.map(([event]) => event)).toEqual(['storeFailed', 'signedIn']);
+  });
+
+  it('is not blamed for the deadline when it is being read', async () => {
+    const store = storeThat();
+    const { manager, first } = await createSignedIn({ store });
+    let refuse = (_error: AuthError): void => {};
+    strategy.refreshSteps.push(() => new Promise<Credential>((_resolve, reject) => (refuse = reject)));
+    const code = codeOf(manager.get(first));
+    await clock.advance(19_000);
+    store.load = () => new Promise<never>(() => {});
+    refuse(refused());
+    await clock.advance(1_000);
+    expect(await code).toBe('ERR_AUTH_UNAVAILABLE');
+    expect(told.map(([event]) => event)).toEqual(['refreshFailed', 'refreshFailed']);
+  });
+
+  it('that hangs when it is unlocked holds nobody up beyond the deadline', async () => {
+    strategy.signInSteps.push(never);
+    const manager = create({ store: storeThat({ lock: async () => () => new Promise<never>(() => {}) }) });
+    let code: string | undefined;
+    codeOf(manager.get()).then((seen) => (code = seen));
+    await clock.advance(20_000);
+    expect(code).toBe('ERR_AUTH_UNAVAILABLE');
   });
 
   it('F56 is unlocked by close()', async () => {
@@ -895,7 +1002,10 @@ describe('the store', () => {
     const { manager, first } = await createSignedIn({ store });
     store.save = async () => Promise.reject(new Error('read-only'));
     const second = await manager.get(first);
+    const { load } = store;
+    store.load = async () => Promise.reject(new Error('out of reach for a moment'));
     const third = await manager.get(second);
+    store.load = load;
     await manager.get(third);
     expect(strategy.sentRefreshTokens).toEqual([first.refreshToken, second.refreshToken, third.refreshToken]);
   });

@@ -73,11 +73,31 @@ describe('what a credential puts on a request', () => {
     expect(isSameCredential(Credential.bearer('a'), Credential.apiKey('a'))).toBe(false);
   });
 
+  it('is taken out of a text, where there is no refresh token too', () => {
+    expect(redact('a text about k', Credential.apiKey('k'))).toBe('a text about [hidden]');
+    expect(redact('about Token Bearer x', Credential.headers({ a: 'Token Bearer x' }))).toBe('about [hidden]');
+    expect(redact('about nothing', Credential.headers({ a: 'Bearer ' }))).toBe('about nothing');
+  });
+
   it('is taken out of a text, refresh token included', () => {
     const credential = Credential.bearer('acc.ess', { refreshToken: 're.fresh' });
     expect(redact('authorization: Bearer acc.ess, then re.fresh and acc.ess', credential)).toBe(
       'authorization: Bearer [hidden], then [hidden] and [hidden]',
     );
+  });
+});
+
+describe('what is wrong with a credential is said, and can be another time', () => {
+  it.each<[string, () => Credential]>([
+    ['holds no access token', () => Credential.bearer(undefined as never)],
+    ['holds no access token that can be sent in a header', () => Credential.bearer('a\n')],
+    ['holds no refresh token', () => Credential.bearer('a', { refreshToken: 7 as never })],
+    ['holds no value of the header x-one', () => Credential.headers({ 'X-One': undefined as never })],
+    ['holds no value of the header x-one that can be sent in a header', () => Credential.headers({ 'X-One': '\n' })],
+    ['holds a header name that HTTP does not allow', () => Credential.headers({ 'x one': '1' })],
+    ['holds no header', () => Credential.headers({})],
+  ])('%s', (said, make) => {
+    expect(make).toThrow(expect.objectContaining({ message: `The credential ${said}.`, retryable: true }));
   });
 });
 

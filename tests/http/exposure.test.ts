@@ -1,8 +1,9 @@
 import { Agent } from 'node:http';
 import { createServer as createTcpServer } from 'node:net';
 import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import axios, { type AxiosAdapter, type AxiosRequestConfig, isAxiosError } from 'axios';
+import axios, { type AxiosAdapter, type AxiosError, type AxiosRequestConfig, isAxiosError } from 'axios';
 import { isAuthError, type QelosAuth } from '../../src';
 import { type Backend, listen, sendJson, startBackend } from '../support/backend';
 import { runChild } from '../support/child';
@@ -48,6 +49,37 @@ describe('the tools of this file', () => {
   });
 });
 
+describe('what is handed out in the place of the request', () => {
+  it('tells where the answer came from, and to loggers the same', async () => {
+    const api = await startBackend();
+    const { http } = openAuth({ config: { url: api.url, apiToken: api.apiToken } });
+    api.on('/moved', (_, response) => response.writeHead(302, { location: '/bad?x=1' }).end());
+    api.on('/bad', (_, response) => sendJson(response, 404, {}));
+    const cases: [string, string][] = [
+      ['/x', '/x?y=2'],
+      ['/bad', '/bad?y=2'],
+      ['/moved', '/bad?x=1'],
+    ];
+    for (const [path, from] of cases) {
+      const call = http.get(path, { params: { y: 2 } });
+      const { request } = await call.catch((error) => error.response);
+      expect(request.responseURL).toBe(`${api.url}${from}`);
+      expect(request.res).toEqual({ responseUrl: `${api.url}${from}` });
+    }
+  });
+
+  it('holds for requests without credential: the error is the one that axios makes', async () => {
+    const api = await startBackend();
+    const httpAgent = new Agent({ keepAlive: true });
+    whenDone(() => httpAgent.destroy());
+    const { http } = openAuth({ config: { url: api.url, apiToken: api.apiToken }, axios: { httpAgent } });
+    const error = await failure(http.get('/x', { skipAuth: true }));
+    expect(error).toMatchObject({ name: 'AxiosError', response: { status: 401 } });
+    expect(error).not.toHaveProperty('request');
+    expect((error as AxiosError).config?.httpAgent).toBeUndefined();
+  });
+});
+
 const adapters: [string, AxiosRequestConfig['adapter'], 'undici'?][] = [
   ['http', 'http'],
   ['http over undici', 'http', 'undici'],
@@ -58,8 +90,12 @@ const adapters: [string, AxiosRequestConfig['adapter'], 'undici'?][] = [
     'careless custom',
     async (config) => {
       const response = await axios.getAdapter('http')({ ...config, validateStatus: null });
+      const message = `failed with ${JSON.stringify(config.headers)}`;
+      if (response.data instanceof Readable) {
+        response.data.once('error', (error) => Object.assign(error, { message, config, request: { config } }));
+      }
       if (response.status < 400) return { ...response, config };
-      const error = new Error(`failed with ${JSON.stringify(config.headers)}`);
+      const error = new Error(message);
       throw Object.assign(error, {
         isAxiosError: true,
         config,
@@ -150,20 +186,13 @@ describe.each(adapters)('what comes out of the adapter %s', (adapterName, adapte
     });
 
     it('F10: none from a transform that throws', async () => {
-      for (const config of [
-        {
-          transformResponse: () => {
-            throw new Error('transform');
-          },
-        },
-        {
-          transformRequest: () => {
-            throw new Error('transform');
-          },
-        },
-      ]) {
+      // It tells all that it was given: whatever the request was sent with must not be among it.
+      function transform(this: unknown, ...given: unknown[]): never {
+        throw Object.assign(new Error('transform'), { config: this, given });
+      }
+      for (const config of [{ transformResponse: transform }, { transformRequest: transform }]) {
         const error = await failure(auth.http.post('/x', {}, config));
-        expect(error).toMatchObject({ message: 'transform' });
+        expect(error).toMatchObject({ message: 'transform', config: { url: '/x' } });
         await expectNone(error);
       }
     });
@@ -180,13 +209,10 @@ describe.each(adapters)('what comes out of the adapter %s', (adapterName, adapte
         response.writeHead(200, { 'content-length': '1000' });
         response.write('begin', () => response.socket?.resetAndDestroy());
       });
-      const error = await failure(
-        auth.http.get('/broken', { responseType: 'stream' }).then(async ({ data }) => {
-          for await (const _ of data);
-        }),
-      );
+      const { data } = await auth.http.get('/broken', { responseType: 'stream' });
+      const error = await failure(buffer(data));
       expect(error).toHaveProperty('message');
-      await expectNone(error);
+      await expectNone({ error, data }); // node's own stream leads to its request
     });
 
     it('F10: none from what was answered after a redirect, a refresh and both', async () => {

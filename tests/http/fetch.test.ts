@@ -283,6 +283,32 @@ describe('what auth.fetch resolves with', () => {
   });
 });
 
+describe('what an adapter of somebody else answers with', () => {
+  const data = { a: 'ü' };
+  const text = JSON.stringify(data);
+  const bytes = Buffer.from(text);
+
+  it.each<[string, unknown, string]>([
+    ['nothing', undefined, ''],
+    ['null', null, ''],
+    ['text', text, text],
+    ['a Buffer', bytes, text],
+    ['an ArrayBuffer', new Uint8Array(bytes).buffer, text],
+    ['a Blob', new Blob([text]), text],
+    ['a web stream', new Blob([text]).stream(), text],
+    ['parsed JSON', data, text],
+  ])('is the body, also if it is %s', async (_name, answer, expected) => {
+    const headers = { 'x-none': undefined, 'x-null': null, 'x-one': 1 };
+    auth.http.defaults.adapter = async (config) => {
+      return { status: 200, statusText: 'Fine', headers: headers as never, data: answer, config };
+    };
+    const response = await auth.fetch('/x');
+    expect(await response.text()).toBe(expected);
+    expect(Object.fromEntries(response.headers)).toMatchObject({ 'x-one': '1' });
+    expect([response.headers.has('x-none'), response.headers.has('x-null')]).toEqual([false, false]);
+  });
+});
+
 describe('redirect modes', () => {
   beforeEach(() => api.on('/moved', (_, response) => response.writeHead(302, { location: '/there' }).end()));
 
@@ -300,6 +326,15 @@ describe('redirect modes', () => {
       expect([response.status, response.headers.get('location')]).toEqual([302, '/there']);
     }
     expect(api.to('/there')).toEqual([]);
+  });
+
+  it.each([
+    [201, '/there'],
+    [300, undefined],
+    [400, '/there'],
+  ])('error: takes a %i with the location %s for no redirect', async (status, location) => {
+    api.on('/made', (_, response) => response.writeHead(status, location === undefined ? {} : { location }).end());
+    expect((await auth.fetch('/made', { redirect: 'error' })).status).toBe(status);
   });
 
   it('error: is a TypeError', async () => {

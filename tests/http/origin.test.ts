@@ -4,7 +4,9 @@ import { Agent as TlsAgent } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from '@jest/globals';
+import type { AxiosRequestConfig } from 'axios';
 import { isAuthError, type QelosAuth } from '../../src';
+import { Origin, resolveUrl } from '../../src/http/origin';
 import { type Backend, startBackend } from '../support/backend';
 import { selfSigned } from '../support/certificate';
 import { startProxy } from '../support/proxy';
@@ -16,6 +18,47 @@ const failure = (call: Promise<unknown>) =>
     () => undefined,
     (error: unknown) => error,
   );
+
+describe('what leads to the origin', () => {
+  const base = 'https://qelos.test';
+  const origin = new Origin(base);
+
+  it.each([
+    ['https://qelos.test/x', true],
+    ['HTTPS://QELOS.test:443/x', true],
+    ['http://qelos.test/x', false],
+    ['https://qelos.test:444/x', false],
+    ['https://user@qelos.test/x', false],
+    ['https://:password@qelos.test/x', false],
+    ['/x', false],
+    ['', false],
+  ])('%s: %p', (url, owned) => {
+    expect(origin.owns(url)).toBe(owned);
+  });
+
+  it.each<[AxiosRequestConfig, boolean]>([
+    [{ baseURL: base }, true],
+    [{ baseURL: base, url: '/x' }, true],
+    [{ baseURL: base, url: 'https://elsewhere.test/' }, false],
+    [{ baseURL: base, url: 'https://elsewhere.test/', allowAbsoluteUrls: false }, true],
+    [{ baseURL: 'https://elsewhere.test', url: '/x' }, false],
+    [{ baseURL: 'https://elsewhere.test', url: 'https://qelos.test/x' }, true],
+    [{ url: 'https://qelos.test/x' }, true],
+    [{ url: '/x' }, false],
+    [{ url: 'https://qelos.test/x', socketPath: '/socket' }, false],
+  ])('as an adapter would send %j: %p', (config, owned) => {
+    expect(origin.ownsRequest(config)).toBe(owned);
+  });
+
+  it('is not what the adapter itself cannot make a URL of', () => {
+    const paramsSerializer = () => {
+      throw new RangeError('no parameters');
+    };
+    const config = { url: 'https://qelos.test/x', params: { a: 1 }, paramsSerializer } as AxiosRequestConfig;
+    expect(resolveUrl(config)).toBe('');
+    expect(origin.ownsRequest(config)).toBe(false);
+  });
+});
 
 describe.each(ways)('the headers a caller sets, through $name', ({ name: way, open, send }) => {
   let api: Backend;
@@ -41,10 +84,11 @@ describe.each(ways)('the headers a caller sets, through $name', ({ name: way, op
   });
 
   it('F18: keeps the others', async () => {
-    const headers = { 'x-trace': 'abc', accept: 'text/plain', 'X-Api-Keys': 'mine', 'user-agent': 'plugin/1' };
+    const asLong = { from: 'me', 'x-request': '7', 'x-correlation': '8' }; // as the names that matter
+    const headers = { accept: 'text/plain', 'X-Api-Keys': 'mine', 'user-agent': 'plugin/1', ...asLong };
     await send(auth, { path: '/x', headers });
     expect(api.to('/x')[0]?.headers).toMatchObject({
-      'x-trace': 'abc',
+      ...asLong,
       accept: 'text/plain',
       'x-api-keys': 'mine',
       'user-agent': 'plugin/1',
@@ -75,6 +119,12 @@ describe('what an axios request can ask for', () => {
     await failure(auth.http.get('/y', { skipAuth: true }));
     expect(api.to('/y')[0]?.headers).not.toHaveProperty('x-api-key');
     expect(api.to('/api/me')).toEqual([]);
+  });
+
+  it.each(['authorization', 'AUTHORIZATION'])('F18: drops %s beside an API token too', async (name) => {
+    await auth.http.get('/x', { headers: { [name]: 'Bearer other' } });
+    expect(api.to('/x')[0]?.headers).toMatchObject({ 'x-api-key': api.apiToken });
+    expect(api.to('/x')[0]?.headers).not.toHaveProperty('authorization');
   });
 
   it('drops what config.auth would put in the place of the credential', async () => {
@@ -122,6 +172,13 @@ describe('what an axios request can ask for', () => {
   it('F09: accepts a Host header that is the origin', async () => {
     const { host } = new URL(api.url);
     expect((await auth.http.get('/x', { headers: { Host: host } })).status).toBe(200);
+    const named = openAuth({ config: { url: api.url.replace('127.0.0.1', 'localhost'), apiToken: api.apiToken } });
+    const upper = { headers: { Host: `LOCALHOST:${api.port}` } };
+    expect((await named.http.get('/x', upper)).status).toBe(200);
+  });
+
+  it.each([null, false, undefined])('F09: accepts %p in its place, which stands for none', async (none) => {
+    expect((await auth.http.get('/x', { headers: { Host: none } as never })).status).toBe(200);
   });
 
   it('F09: sends no credential through a socket of somebody else', async () => {

@@ -188,6 +188,33 @@ describe('redirects, as axios has them', () => {
     expect(api.to('/there')).toEqual([]);
   });
 
+  it.each([301, 302, 303])('F03: leaves a HEAD what it is, and a GET its headers, at a %i', async (status) => {
+    redirect(api, '/moved', status, '/there');
+    await auth.http.head('/moved');
+    await auth.http.get('/moved', { headers: { 'content-language': 'de' } });
+    expect(api.to('/there')).toMatchObject([
+      { method: 'HEAD' },
+      { method: 'GET', headers: { 'content-language': 'de' } },
+    ]);
+  });
+
+  it.each([
+    [300, '/there'],
+    [304, '/there'],
+    [302, undefined],
+  ])('F03: a %i to %s is an answer like any other', async (status, location) => {
+    api.on('/moved', (_, response) => response.writeHead(status, location === undefined ? {} : { location }).end());
+    expect(await failure(auth.http.get('/moved'))).toMatchObject({ response: { status } });
+    expect(api.to('/there')).toEqual([]);
+  });
+
+  it('F01: names what it did not follow, where that has no host too', async () => {
+    redirect(api, '/moved', 302, 'data:text/plain,x');
+    const error = await failure(auth.http.get('/moved'));
+    expect(error).toMatchObject({ message: expect.stringContaining('to another scheme was not followed') });
+    expect(error).toMatchObject({ retryable: false });
+  });
+
   it('F03: says so if the location is no URL', async () => {
     redirect(api, '/moved', 302, 'http://[');
     expect(await failure(auth.http.get('/moved'))).toMatchObject({ code: 'ERR_AUTH_REDIRECT', status: 302 });

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { beforeEach, describe, expect, it, jest } from '@jest/globals';
 import axios, { type AxiosResponse, type InternalAxiosRequestConfig, isAxiosError } from 'axios';
 import NodeFormData from 'form-data';
-import type { QelosAuth } from '../../src';
+import { apiRefusal, Credential, type QelosAuth } from '../../src';
 import { type Backend, startBackend } from '../support/backend';
 import { openAuth, ways } from '../support/ways';
 
@@ -120,6 +120,98 @@ describe('F31: a body that was refused is sent again byte for byte', () => {
       expect(api.to('/x')).toHaveLength(2);
     },
   );
+});
+
+describe('F23: a refusal that a new credential does not cure', () => {
+  const refuse = (api: Backend, path: string, status = 401) =>
+    api.on(path, (_request, response) => response.writeHead(status).end());
+
+  it('is the answer after one refresh, and costs the next call none', async () => {
+    const { api, auth } = await expired();
+    const told: unknown[] = [];
+    auth.on('requestRetried', (detail) => told.push(detail));
+    refuse(api, '/x');
+    const error = await failure(auth.http.post('/x?secret=1', 'a'));
+    expect(isAxiosError(error) && error.response?.status).toBe(401);
+    expect(apiRefusal(error)?.authCode).toBe('ERR_AUTH_SESSION_REFUSED');
+    expect(told).toEqual([{ method: 'POST', path: '/x', status: 401 }]);
+    await failure(auth.http.get('/x'));
+    expect(api.to('/x')).toHaveLength(3);
+    expect(api.to(REFRESH)).toHaveLength(1);
+  });
+
+  it('of an upload that cannot be sent again asks once for a new credential, not for each', async () => {
+    const { api, auth } = await expired();
+    refuse(api, '/x');
+    for (let upload = 1; upload <= 4; upload++) {
+      await failure(auth.http.post('/x', Readable.from(['content'])));
+      await auth.http.get('/y'); // waits for the refresh
+      expect(api.to('/x')).toHaveLength(upload);
+      expect(api.to(REFRESH)).toHaveLength(1);
+    }
+  });
+
+  it('is forgotten once a refresh has cured another request: the next one counts as the first', async () => {
+    const { api, auth } = await expired();
+    const start = performance.now();
+    const after = (seconds: number) => jest.spyOn(performance, 'now').mockReturnValue(start + seconds * 1_000);
+    refuse(api, '/x');
+    await failure(auth.http.get('/x')); // refreshing is useless for 30 s
+    after(40);
+    api.expire();
+    expect((await auth.http.get('/y')).status).toBe(200);
+    await failure(auth.http.get('/x')); // for 30 s again, not for 60
+    after(80);
+    api.expire();
+    expect((await auth.http.get('/y')).status).toBe(200);
+    expect(api.to(REFRESH)).toHaveLength(4);
+  });
+
+  it('is for the strategy to tell, of any answer from 400 on', async () => {
+    const api = await startBackend();
+    const asked: number[] = [];
+    const strategy = {
+      name: 'asked',
+      missing: () => [],
+      signIn: async () => Credential.apiKey(api.apiToken),
+      isRejected: ({ status }: { status: number }) => asked.push(status) < 0,
+    };
+    const auth = openAuth({ config: { url: api.url }, strategies: [strategy] });
+    for (const status of [201, 304, 399, 400, 500, 401]) {
+      refuse(api, '/x', status);
+      const error = await failure(auth.http.get('/x'));
+      expect(apiRefusal(error)?.authCode).toBe(status === 401 ? 'ERR_AUTH_TOKEN_REFUSED' : undefined);
+    }
+    expect(asked).toEqual([400, 500, 401]);
+  });
+
+  it('is tried no more than five times, even if each credential may have ended on the way', async () => {
+    const api = await startBackend();
+    refuse(api, '/x');
+    let made = 0;
+    const signIn = async () => Credential.bearer(`short-${++made}`, { expiresAt: new Date(0) });
+    const auth = openAuth({ config: { url: api.url }, strategies: [{ name: 'short', missing: () => [], signIn }] });
+    expect(await failure(auth.http.get('/x'))).toMatchObject({ response: { status: 401 } });
+    expect(api.to('/x')).toHaveLength(5);
+    expect(made).toBe(5);
+  });
+
+  it('of what the user may not do is the answer at once', async () => {
+    const { api, auth } = await expired();
+    refuse(api, '/x', 403);
+    expect(apiRefusal(await failure(auth.http.get('/x')))?.authCode).toBe('ERR_AUTH_FORBIDDEN');
+    expect(api.to('/x')).toHaveLength(1);
+    expect(api.to(REFRESH)).toHaveLength(0);
+  });
+
+  it.each([400, 500])('is none at all with status %i', async (status) => {
+    const { api, auth } = await expired();
+    refuse(api, '/x', status);
+    const error = await failure(auth.http.get('/x'));
+    expect(isAxiosError(error) && error.response?.status).toBe(status);
+    expect(apiRefusal(error)).toBeUndefined();
+    expect(api.to('/x')).toHaveLength(1);
+  });
 });
 
 /** The first body with the second's boundary: a form is packed anew for each send. */

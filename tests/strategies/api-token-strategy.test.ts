@@ -76,7 +76,8 @@ describe('a static token', () => {
       code: 'ERR_AUTH_TOKEN_REFUSED',
       status: 401,
       retryable: false,
-      message: expect.stringContaining('QELOS_API_TOKEN'),
+      message: 'The API token in QELOS_API_TOKEN was refused (HTTP status 401).',
+      hint: expect.stringMatching(/one of: expired, revoked.*start again\.$/),
     });
     expectNoSecret(error, [apiToken]);
     for (let call = 0; call < 20; call++) await failureOf(http.get(ENTITIES));
@@ -118,7 +119,11 @@ describe('a static token', () => {
     server.fail(ME, fault);
     const apiToken = server.issueApiToken();
     const error = await failureOf(whole({ apiToken }).http.get(ENTITIES));
-    expect(error).toMatchObject({ code: 'ERR_AUTH_BAD_RESPONSE' });
+    expect(error).toMatchObject({
+      code: 'ERR_AUTH_BAD_RESPONSE',
+      message: 'The answer to the sign-in is not one of Qelos.',
+      retryable: true,
+    });
     expectNoSecret(error, [apiToken]);
     expect(server.requests.count({ path: ENTITIES })).toBe(0);
   });
@@ -156,6 +161,7 @@ describe('workspaces', () => {
     const apiToken = server.issueApiToken(bound === undefined ? {} : { workspace: bound });
     const error = await failureOf(whole({ apiToken, workspace: 'another-one' }).http.get(ENTITIES));
     expect(error).toMatchObject({ code: 'ERR_AUTH_WORKSPACE', message: expect.stringMatching(says) });
+    expect(error.message).toMatch(/^The API token is bound to /);
     expectNoSecret(error, [apiToken]);
     expect(server.requests.count({ path: ENTITIES })).toBe(0);
   });
@@ -212,6 +218,7 @@ describe('a token in a file', () => {
     expect(error).toMatchObject({
       code: 'ERR_AUTH_CONFIG',
       message: expect.stringMatching(/QELOS_API_TOKEN_FILE/),
+      retryable: true, // the file may be written anew
     });
     expect(error.message).toMatch(says);
     expectNoSecret(error, ['ql_secret']);
@@ -242,7 +249,12 @@ describe('a token in a file', () => {
       jest.spyOn(performance, 'now').mockReturnValue(start + round * 120_000);
       const error = await failureOf(http.get(ENTITIES));
       expectNoSecret(error, [token]);
-      expect(error).toMatchObject({ code: 'ERR_AUTH_TOKEN_REFUSED' });
+      expect(error).toMatchObject({
+        code: 'ERR_AUTH_TOKEN_REFUSED',
+        message: 'The API token in the file of QELOS_API_TOKEN_FILE was refused (HTTP status 401).',
+        hint: expect.stringMatching(/set it there; the file is read again by itself\.$/),
+        retryable: true,
+      });
     }
     expect(server.requests.count({ path: ME })).toBe(1);
     await writeFile(file, server.issueApiToken());

@@ -127,7 +127,8 @@ describe('signing in', () => {
 
   it.each([400, 404, 405, 413, 418])('%i is no answer of Qelos to a sign-in', async (status) => {
     server.fail(SIGN_IN, { status, body: '<html>what?</html>' });
-    expect(await failure()).toMatchObject({ code: 'ERR_AUTH_BAD_RESPONSE', status });
+    const message = expect.stringContaining(`The sign-in was answered with HTTP status ${status}`);
+    expect(await failure()).toMatchObject({ code: 'ERR_AUTH_BAD_RESPONSE', status, message });
   });
 
   it('403 is a refusal', async () => {
@@ -156,7 +157,7 @@ describe('signing in', () => {
 
   it('F36 an answer that is far too large is none of Qelos', async () => {
     server.fail(SIGN_IN, { status: 200, body: Buffer.alloc(4 * 1024 * 1024, 0x20) });
-    expect(await failure()).toMatchObject({ code: 'ERR_AUTH_BAD_RESPONSE' });
+    expect(await failure()).toMatchObject({ code: 'ERR_AUTH_BAD_RESPONSE', retryable: true });
   });
 });
 
@@ -181,6 +182,19 @@ const badAnswers: [string, Parameters<QelosServer['fail']>[1]][] = [
 ];
 
 describe('F37 an answer with a good status that is none of Qelos', () => {
+  it.each([
+    ['sign-in', {}],
+    ['refresh', {}],
+    ['sign-in', '<html>'],
+    ['refresh', '<html>'],
+  ])('says to what it is none: %s %j', async (operation, body) => {
+    const { manager } = managerOf(strategyFor(), server.url);
+    const current = operation === 'refresh' ? await manager.get() : undefined;
+    server.fail(operation === 'refresh' ? REFRESH : SIGN_IN, { status: 200, body });
+    const message = `The answer to the ${operation} is not one of Qelos.`;
+    expect(await failureOf(manager.get(current))).toMatchObject({ message, retryable: true });
+  });
+
   it.each(badAnswers)('to the sign-in: %s', async (_name, fault) => {
     server.fail(SIGN_IN, fault);
     const error = await failureOf(whole().http.get(ENTITIES));
@@ -385,7 +399,10 @@ describe('workspaces', () => {
       body: { payload: { token: 't', refreshToken: 'r', user: {}, workspace: { _id: 'other-one' } } },
     });
     const error = await failure(strategyFor(member, { workspace: 'wanted-one' }));
-    expect(error).toMatchObject({ code: 'ERR_AUTH_WORKSPACE', message: expect.stringContaining('other-one') });
+    expect(error).toMatchObject({
+      code: 'ERR_AUTH_WORKSPACE',
+      message: expect.stringMatching(/^The session is bound to .*other-one/),
+    });
   });
 });
 
