@@ -475,8 +475,7 @@ function lookAgain(held: Held, lookedAt: number): Held {
 }
 
 /**
- * Settles with what `start` leads to, or rejects with the signal's reason as soon as it aborts. For signals that live no
- * longer than a flight: the listener stays.
+ * Settles with what `start` leads to, or rejects with the signal's reason as soon as it aborts.
  *
  * @param tooLate - gets what `start` leads to after that
  */
@@ -492,8 +491,10 @@ function untilAborted<T>(
       reject(signal.reason);
     };
     if (signal.aborted) return onAbort();
-    signal.addEventListener('abort', onAbort);
-    start().then((result) => settle(result), reject);
+    signal.addEventListener('abort', onAbort, { once: true });
+    start()
+      .then((result) => settle(result), reject)
+      .finally(() => signal.removeEventListener('abort', onAbort)); // a flight of many tries would pile them up
   });
 }
 

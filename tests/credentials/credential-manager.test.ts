@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import axios from 'axios';
 import { Credential, serializeCredential } from '../../src/credentials/credential';
@@ -491,6 +492,7 @@ describe('the flight', () => {
     await clock.advance(10_000);
     expect(await credential).toBeInstanceOf(Credential);
     expect(strategy.count('sign-in')).toBe(6);
+    expect(getEventListeners(strategy.contexts[0]?.signal as AbortSignal, 'abort')).toHaveLength(0); // of which Node warns from 11 on
   });
 
   it('F41 and that stays inside the deadline', async () => {
