@@ -52,7 +52,7 @@ export interface InstanceOptions {
   axios?: CreateAxiosDefaults;
   /**
    * `'undici'`: sign-ins and authenticated requests go over undici, which has to be installed, instead of Node's own client:
-   * about 1.6 times as many a second. What undici cannot do like Node's client (agents, proxies, sockets, `lookup`) still goes over that.
+   * about 1.4 times as many a second. What undici cannot do like Node's client (agents, proxies, sockets, `lookup`) still goes over that.
    * Default: Node's client for everything.
    */
   transport?: 'undici';

@@ -21,6 +21,11 @@ class SentRequest {
     return typeof this.#url === 'string' ? this.#url : resolveUrl(this.#url);
   }
 
+  /** Whether redirects led to another place than was asked for. */
+  get isRedirected(): boolean {
+    return typeof this.#url === 'string';
+  }
+
   get res(): { responseUrl: string } {
     return { responseUrl: this.responseURL };
   }

@@ -77,7 +77,12 @@ async function bodyOf(body: unknown): Promise<{ data?: unknown; contentType?: st
 
 async function toResponse(
   data: unknown,
-  answer: { status: number; statusText: string; headers: object; request?: { responseURL?: string } },
+  answer: {
+    status: number;
+    statusText: string;
+    headers: object;
+    request?: { responseURL?: string; isRedirected?: boolean };
+  },
   signal: AbortSignal | undefined,
 ): Promise<Response> {
   const headers = new Headers();
@@ -93,6 +98,7 @@ async function toResponse(
   // Worked out when it is asked for, which is seldom, and dear.
   const { request } = answer;
   if (request) Object.defineProperty(response, 'url', { get: () => request.responseURL ?? '' });
+  if (request?.isRedirected) Object.defineProperty(response, 'redirected', { value: true });
   return response;
 }
 

@@ -314,7 +314,8 @@ describe('redirect modes', () => {
 
   it('follow: is followed; url is where the answer came from', async () => {
     const response = await auth.fetch('/moved');
-    expect([response.status, response.url]).toEqual([200, `${api.url}/there`]);
+    expect([response.status, response.url, response.redirected]).toEqual([200, `${api.url}/there`, true]);
+    expect((await auth.fetch('/there')).redirected).toBe(false);
   });
 
   it('manual: hands out the redirect', async () => {
