@@ -18,7 +18,10 @@ const TESTS = {
   'src/http/answer.ts': ['http/answer.test.ts'],
   'src/http/exposure.ts': ['http/exposure.test.ts'],
   'src/http/http-client.ts': ['http/http-client.test.ts', 'strategies/*.test.ts'],
-  'src/http/': ['http/!(cost|exposure).test.ts'],
+  'src/http/auth-interceptor.ts': ['http/{mock-adapter,origin,redirects,replay,signing}.test.ts'],
+  'src/http/fetch.ts': ['http/fetch.test.ts'],
+  'src/http/undici-transport.ts': ['http/undici-transport.test.ts'],
+  'src/http/': ['http/{origin,redirects}.test.ts'],
   'src/strategies/': ['strategies/*.test.ts'],
 };
 
@@ -77,7 +80,7 @@ export default { ...base, testMatch: ${JSON.stringify(TESTS[start].map((tests) =
         clearTextReporter: { reportMutants: false, reportTests: false },
         ...(MUTATION_STATE && { incremental: true, incrementalFile: resolve(MUTATION_STATE, `${name}.json`) }),
         concurrency: 2,
-        timeoutMS: 10_000,
+        timeoutMS: 4_000,
         thresholds: { high: 95, low: 90, break: 90 },
       }),
     );

@@ -21,7 +21,7 @@ const systemClock: Clock = {
     const timer = setTimeout(callback, ms);
     return () => clearTimeout(timer);
   },
-  random: Math.random,
+  random: () => Math.random(),
 };
 
 export interface CredentialManagerOptions {
