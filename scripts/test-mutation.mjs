@@ -18,7 +18,7 @@ const TESTS = {
   'src/http/answer.ts': ['http/answer.test.ts'],
   'src/http/exposure.ts': ['http/exposure.test.ts'],
   'src/http/http-client.ts': ['http/http-client.test.ts', 'strategies/*.test.ts'],
-  'src/http/auth-interceptor.ts': ['http/{mock-adapter,origin,redirects,replay,signing}.test.ts'],
+  'src/http/auth-interceptor.ts': ['http/{auth-interceptor,mock-adapter,origin,redirects,replay,signing}.test.ts'],
   'src/http/fetch.ts': ['http/fetch.test.ts'],
   'src/http/undici-transport.ts': ['http/undici-transport.test.ts'],
   'src/http/': ['http/{origin,redirects}.test.ts'],

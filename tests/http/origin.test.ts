@@ -266,8 +266,11 @@ describe.each(ways)('proxies of the environment, through $name', ({ name, open, 
       config: { url: api.url, username: api.username, password: api.password },
       axios: { httpsAgent },
     });
+    await auth.signIn();
+    const signedIn = proxy.seen.length;
+    expect(signedIn).toBeGreaterThan(0);
     expect(await send(auth, { path: '/x' })).toMatchObject({ status: 200, data: { ok: true } });
-    expect(proxy.seen.length).toBeGreaterThan(0);
+    expect(proxy.seen.length).toBeGreaterThan(signedIn);
     for (const text of proxy.seen) expect(text).toMatch(/^CONNECT /);
     for (const secret of Object.values(api.secrets)) expect(proxy.seen.join('\n')).not.toContain(secret);
   });
