@@ -15,8 +15,8 @@ const LIMIT_MS = 200_000;
 /** Left out, because the naive client takes minutes for them: the largest crowds, and the same tests in other ways. */
 const LEFT_OUT = [
   '.*10000 calls',
-  'through auth\\.(fetch|sdk|http with)',
-  'what comes out of the adapter (fetch|custom)',
+  'through auth\\.(fetch|sdk|http with|http over)',
+  'what comes out of the adapter (fetch|custom|http over)',
   'the tools of this file',
 ];
 
