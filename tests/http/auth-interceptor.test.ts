@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import axios, { type InternalAxiosRequestConfig } from 'axios';
-import { createQelosAuth, type QelosAuth } from '../../src';
+import { apiRefusal, createQelosAuth, type QelosAuth } from '../../src';
 import { type Backend, sendJson, startBackend } from '../support/backend';
 import { openAuth } from '../support/ways';
 import { whenDone } from '../support/when-done';
@@ -96,6 +96,27 @@ describe('what a caller gets', () => {
     whenDone(auth.attach(http));
     await http.get('/x');
     expect(kept[0]?.headers['x-api-key']).toBe(api.apiToken);
+  });
+
+  it('no wait, with a credential at hand: the request is handed to the adapter before the call returns', async () => {
+    let sent = 0;
+    const adapter = async (config: InternalAxiosRequestConfig) => {
+      sent++;
+      return { status: 200, statusText: 'OK', headers: {}, data: '', config };
+    };
+    const http = axios.create({ baseURL: api.url, adapter });
+    whenDone(auth.attach(http));
+    await http.get('/x');
+    const call = http.get('/x');
+    expect(sent).toBe(2);
+    await call;
+  });
+
+  it('the reason for a refusal in the errors of the SDK too', async () => {
+    await auth.signIn();
+    api.on('/api/me', (_, response) => sendJson(response, 401, { message: 'Invalid or expired API token' }));
+    const error = await auth.sdk.authentication.getLoggedInUser().catch((error) => error);
+    expect(apiRefusal(error)).toMatchObject({ authCode: 'ERR_AUTH_TOKEN_REFUSED' });
   });
 
   it('a status below 300 as it is, one of 300 too', async () => {
