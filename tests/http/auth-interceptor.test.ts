@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import axios, { type InternalAxiosRequestConfig } from 'axios';
-import { apiRefusal, createQelosAuth, type QelosAuth } from '../../src';
+import { apiRefusal, Credential, createQelosAuth, type QelosAuth } from '../../src';
 import { type Backend, sendJson, startBackend } from '../support/backend';
 import { openAuth } from '../support/ways';
 import { whenDone } from '../support/when-done';
@@ -150,4 +150,35 @@ it('a refused upload that cannot be sent again renews the credential for the cal
   await session.http.get('/x');
   expect(api.to('/upload')).toHaveLength(1);
   expect(api.to('/x')).toMatchObject([{ authorized: true }]);
+});
+
+it('a request without body, null that is, is sent again like any other', async () => {
+  const session = openAuth({ config: { url: api.url, username: api.username, password: api.password } });
+  await session.signIn();
+  api.expire();
+  expect((await session.http.post('/x', null)).status).toBe(200);
+  expect(api.to('/x')).toMatchObject([{ authorized: false }, { authorized: true }]);
+});
+
+it("a credential's own header takes the place of the caller's, in whatever letter case", async () => {
+  const signIn = async () => Credential.headers({ 'x-tenant-key': 'ours', 'x-api-key': api.apiToken });
+  const strategies = [{ name: 'two headers', missing: () => [], signIn }];
+  const custom = openAuth({ config: { url: api.url }, strategies });
+  await custom.http.get('/x', { headers: { 'X-Tenant-Key': 'theirs', 'X-Other': 'kept' } });
+  expect(api.to('/x')).toMatchObject([{ headers: { 'x-tenant-key': 'ours', 'x-other': 'kept' } }]);
+});
+
+it.each<[string, unknown]>([
+  ['nothing', undefined],
+  ['a text', 'broken'],
+  ['no error, with an answer', { response: { status: 401 } }],
+  ['an error whose answer has no status', Object.assign(new Error('broken'), { response: {} })],
+])('what an adapter of somebody else fails with is handed on: %s', async (_, thrown) => {
+  const http = axios.create({ baseURL: api.url, adapter: () => Promise.reject(thrown) });
+  whenDone(auth.attach(http));
+  const failure = await http.get('/x').then(
+    () => 'no failure',
+    (error) => ({ error }),
+  );
+  expect(failure).toEqual({ error: thrown });
 });
