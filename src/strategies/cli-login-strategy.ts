@@ -10,7 +10,7 @@ import type { ApiAnswer, AuthContext, AuthStrategy } from './auth-strategy';
 const FILE = '~/.qelos/credentials.json';
 
 /** What was found: a token for the configured instance, or what is lacking. */
-type Login = { readonly token: string; readonly lacks?: never } | { readonly lacks: string };
+type Login = { readonly token: string; readonly lacks?: never } | { readonly lacks: string; readonly token?: never };
 
 /**
  * Authenticates with the API token that `qelos auth login` has stored, so that a plugin runs on its developer's machine
@@ -51,7 +51,7 @@ export class CliLoginStrategy implements AuthStrategy {
    * @throws AuthError `ERR_AUTH_TOKEN_REFUSED`, `ERR_AUTH_WORKSPACE`, or `ERR_AUTH_CONFIG` if the file is no longer good
    */
   async signIn(context: AuthContext): Promise<Credential> {
-    const { token, lacks } = this.#login() as { token?: string; lacks?: string };
+    const { token, lacks } = this.#login();
     if (token === undefined) {
       throw new AuthError('ERR_AUTH_CONFIG', `The strategy "cli-login" lacks ${lacks}.`, {
         hint: 'Run "qelos auth login", or configure a credential. It is looked for again by itself.',
