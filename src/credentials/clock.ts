@@ -1,0 +1,30 @@
+/** Time and chance, so that tests can set them. */
+export interface Clock {
+  /** Monotonic milliseconds. */
+  now(): number;
+  /** Calls back after some milliseconds; returns the function that prevents it. */
+  schedule(ms: number, callback: () => void): () => void;
+  /** A number in [0, 1). */
+  random(): number;
+}
+
+/** The machine's own. */
+export const systemClock: Clock = {
+  now: () => performance.now(),
+  schedule(ms, callback) {
+    const timer = setTimeout(callback, ms);
+    return () => clearTimeout(timer);
+  },
+  random: () => Math.random(),
+};
+
+/** A duration that doubles from time to time, up to a most. */
+export interface Doubling {
+  readonly firstMs: number;
+  readonly mostMs: number;
+}
+
+/** The duration after it has doubled so often. */
+export function doubled({ firstMs, mostMs }: Doubling, times: number): number {
+  return Math.min(firstMs * 2 ** times, mostMs);
+}
