@@ -8,11 +8,14 @@ export interface Clock {
   random(): number;
 }
 
+/** A timer of more than that (2^31 − 1 ms, some 25 days) fires at once (documentation of Node's `setTimeout`). */
+const MAX_TIMER_MS = 2_147_483_647;
+
 /** The machine's own. */
 export const systemClock: Clock = {
   now: () => performance.now(),
   schedule(ms, callback) {
-    const timer = setTimeout(callback, ms);
+    const timer = setTimeout(callback, Math.min(ms, MAX_TIMER_MS));
     return () => clearTimeout(timer);
   },
   random: () => Math.random(),
