@@ -27,6 +27,9 @@ export interface Doubling {
   readonly mostMs: number;
 }
 
+/** After a refusal, wherever one is remembered. Long enough that nobody locks an account. */
+export const COOL_DOWN: Doubling = { firstMs: 30_000, mostMs: 300_000 };
+
 /** The duration after it has doubled so often. */
 export function doubled({ firstMs, mostMs }: Doubling, times: number): number {
   return Math.min(firstMs * 2 ** times, mostMs);

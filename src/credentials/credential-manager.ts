@@ -1,5 +1,5 @@
 import { AuthError } from '../errors';
-import { type Clock, doubled, systemClock } from './clock';
+import { type Clock, COOL_DOWN, doubled, systemClock } from './clock';
 import type { Credential } from './credential';
 import type { CredentialStore } from './credential-store';
 import { Flight, type FlightOptions, tellFailure } from './flight';
@@ -19,8 +19,8 @@ export interface CredentialManagerOptions extends FlightOptions {
 
 /** After an outage: doubling, with jitter. */
 const BACK_OFF = { firstMs: 1_000, mostMs: 60_000 };
-/** After a refusal, and after a refresh that proved useless: doubling. Long enough that nobody locks an account. */
-const COOL_DOWN = { firstMs: 30_000, mostMs: 300_000 };
+/** After a look at what may hold another credential at any moment, such as a file: it costs the server nothing. */
+const LOOK_BACK_OFF = { firstMs: 1_000, mostMs: 5_000 };
 /** So many credentials in a row that were refused at once prove that refreshing is useless, however short their life. */
 const MOST_UNCURED = 5;
 
@@ -191,17 +191,23 @@ export class CredentialManager {
 
   #remember(error: AuthError): AuthError {
     if (this.#closed) return error;
-    const isRefusal = !error.retryable;
     const last = this.#failure;
-    const streak = last && !last.error.retryable === isRefusal ? last.streak + 1 : 0;
-    const pause = isRefusal
+    const streak = last && isFinal(last.error) === isFinal(error) ? last.streak + 1 : 0;
+    const backOff =
+      error.code === 'ERR_AUTH_TOKEN_REFUSED' || error.code === 'ERR_AUTH_CONFIG' ? LOOK_BACK_OFF : BACK_OFF;
+    const pause = isFinal(error)
       ? doubled(COOL_DOWN, streak)
-      : Math.max(doubled(BACK_OFF, streak) * (0.5 + this.#clock.random() / 2), error.retryAfterMs ?? 0);
+      : Math.max(doubled(backOff, streak) * (0.5 + this.#clock.random() / 2), error.retryAfterMs ?? 0);
     const remembered = error.again(Math.ceil(pause));
     this.#failure = { error: remembered, until: this.#clock.now() + pause, streak };
     if (this.#held) tellFailure(this.#options, remembered);
     return remembered;
   }
+}
+
+/** Whether a failure is one of who signs in, so that the next try has to spare the account, whatever a strategy says of it. */
+function isFinal({ code, retryable }: AuthError): boolean {
+  return !retryable || code === 'ERR_AUTH_REFUSED';
 }
 
 /** Says that there is no credential any more, as its owner ended it. */
