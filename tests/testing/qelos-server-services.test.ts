@@ -58,6 +58,7 @@ describe('the SDK', () => {
     expect(await titles()).toEqual(['Dune', 'Emma', 'Ulysses']);
     expect(await titles({ title: 'Emma' })).toEqual(['Emma']);
     expect(await titles({ 'metadata.title': 'Dune' })).toEqual(['Dune']);
+    expect(await titles({ tag: 'of the caller' })).toHaveLength(3);
     expect(await titles({ $limit: 2, $page: 2 })).toEqual(['Ulysses']);
     const [dune] = await books.getList({ title: 'Dune' });
     await books.update(dune?.identifier ?? '', { metadata: { year: 1965 } });
