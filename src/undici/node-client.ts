@@ -1,0 +1,30 @@
+import http, { type ClientRequest, type IncomingMessage, type RequestOptions as NodeOptions } from 'node:http';
+import https from 'node:https';
+
+/** What axios hands to a `transport`: options as of `http.request`, made by axios from the request's config. */
+export interface RequestOptions extends NodeOptions {
+  agent?: http.Agent | undefined;
+  hostname: string;
+  path: string;
+  method: string;
+  protocol: string;
+  headers: Record<string, string | string[]>;
+  insecureHTTPParser?: boolean;
+}
+
+/**
+ * Sends over Node's own client, with the time-out that axios gives such requests where no transport is in between: it counts
+ * the connecting too.
+ */
+export function sendOverNode(options: RequestOptions, onResponse: (response: IncomingMessage) => void): ClientRequest {
+  const request = (options.protocol === 'https:' ? https : http).request(options, onResponse);
+  const setIdleTimeout = request.setTimeout;
+  request.setTimeout = (milliseconds, onTimeout = () => {}) => {
+    if (milliseconds > 0) {
+      const timer = setTimeout(onTimeout, milliseconds);
+      for (const end of ['response', 'close']) request.once(end, () => clearTimeout(timer));
+    }
+    return setIdleTimeout.call(request, milliseconds, onTimeout);
+  };
+  return request;
+}
