@@ -1,9 +1,10 @@
 import type { Socket } from 'node:net';
 
-/** What any answer begins with that is none yet, and the shortest beginning by which such a one is known. */
-const INTERIM = /^HTTP\/1\.[01] 10[02-9]/;
-const INTERIM_START = 'HTTP/1.1 100';
-const END_OF_HEAD = '\r\n\r\n';
+/** An interim answer, as a whole; a 101 is none of them, as nothing that undici understands comes after it. */
+const INTERIM = /^HTTP\/1\.1 10[02-9][^\r\n]*\r\n(?:[^\r\n]+\r\n)*\r\n/;
+
+/** What one begins with, as far as it has arrived. */
+const INTERIM_START = 'HTTP/1.1 10';
 
 /** As much as Node and undici take for the head of an answer, unless told otherwise. */
 const MOST_HEAD_BYTES = 16 * 1024;
@@ -68,19 +69,22 @@ export class Connection {
   #withoutInterim(bytes: Buffer): Buffer | null {
     let rest = this.#begun ? Buffer.concat([this.#begun, bytes]) : bytes;
     this.#begun = undefined;
-    while (rest.length > 0) {
-      const start = rest.toString('latin1', 0, INTERIM_START.length);
-      const isInterim = INTERIM.test(start);
-      const end = isInterim ? rest.indexOf(END_OF_HEAD) : -1;
-      if (end >= 0) rest = rest.subarray(end + END_OF_HEAD.length);
-      else if ((isInterim && rest.length < MOST_HEAD_BYTES) || INTERIM_START.startsWith(start)) {
+    while (rest.length > 0 && mayBeInterim(rest)) {
+      const head = rest.toString('latin1', 0, MOST_HEAD_BYTES);
+      const interim = INTERIM.exec(head)?.[0];
+      if (interim) rest = rest.subarray(interim.length);
+      else if (head.length === MOST_HEAD_BYTES || head.includes('\r\n\r\n')) break;
+      else {
         this.#begun = rest;
         return null;
-      } else {
-        this.#isBetweenAnswers = false;
-        return rest;
       }
     }
-    return null;
+    if (rest.length === 0) return null;
+    this.#isBetweenAnswers = false;
+    return rest;
   }
+}
+
+function mayBeInterim(bytes: Buffer): boolean {
+  return INTERIM_START.startsWith(bytes.toString('latin1', 0, INTERIM_START.length));
 }

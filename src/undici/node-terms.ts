@@ -24,14 +24,20 @@ export function headersAsOfNode(raw: readonly Buffer[]): Record<string, string |
   return headers;
 }
 
+export const UNASKED_SWITCH = 'The server answered 101 Switching Protocols, which nobody asked it for.';
+
 /** What Node's client would have failed with; undefined for a connection that was closed on it. */
-export function errorAsOfNode(error: Error, isConnecting: boolean): Error | undefined {
+export function errorAsOfNode(error: Error, stage: 'connecting' | 'waiting' | 'receiving'): Error | undefined {
   const { code, name, message } = error as { code?: string } & Error;
-  if (code === 'UND_ERR_SOCKET' || code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH') return undefined;
+  if (code === 'UND_ERR_SOCKET') return message === 'bad upgrade' ? connectionReset(UNASKED_SWITCH) : undefined;
+  // undici takes any fault in a head that has a length for a body of another length.
+  if (code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH') {
+    return stage === 'receiving' ? undefined : failure('Parse Error: Invalid head', 'ERR_BAD_RESPONSE');
+  }
   if (code === 'UND_ERR_HEADERS_OVERFLOW') return failure('Parse Error: Header overflow', 'HPE_HEADER_OVERFLOW');
   if (code === 'UND_ERR_CONNECT_TIMEOUT') return failure('connect ETIMEDOUT', 'ETIMEDOUT');
   // Node writes the request while TLS is being agreed on, and it is this that fails.
-  if (isConnecting && code?.startsWith('ERR_SSL_')) return failure(`write EPROTO ${message}`, 'EPROTO');
+  if (stage === 'connecting' && code?.startsWith('ERR_SSL_')) return failure(`write EPROTO ${message}`, 'EPROTO');
   if (name !== 'HTTPParserError') return error;
   const reason = /\(([^)]*)\)$/.exec(message)?.[1] ?? message;
   if (reason === 'Invalid EOF state') return undefined;
@@ -45,6 +51,8 @@ const PARSE_ERRORS = [
   ['Invalid character in chunk size', 'HPE_INVALID_CHUNK_SIZE'],
   ['Invalid header', 'HPE_INVALID_HEADER_TOKEN'],
   ['Invalid status code', 'HPE_INVALID_STATUS'],
+  ['Missing expected CR', 'HPE_CR_EXPECTED'],
+  ['Missing expected LF', 'HPE_LF_EXPECTED'],
 ] as const;
 
 export function connectionReset(message: string): Error {

@@ -5,7 +5,7 @@ import type { Dispatcher } from 'undici';
 import { Connection } from './connection';
 import type { ConnectionPool } from './connection-pool';
 import { type RequestOptions, sendOverNode } from './node-client';
-import { connectionReset, errorAsOfNode, headersAsOfNode } from './node-terms';
+import { connectionReset, errorAsOfNode, headersAsOfNode, UNASKED_SWITCH } from './node-terms';
 
 /** The longest time that timers of Node can wait, in milliseconds; they take a longer one for 1. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
@@ -54,8 +54,9 @@ export class UndiciRequest extends Writable implements Dispatcher.DispatchHandle
       done();
     } else {
       this.#overNode ??= this.#sendOverNode();
-      if (this.#overNode.write(chunk)) done();
-      else this.#overNode.once('drain', done);
+      // Not by its `drain`, which never comes once the answer has ended. Failures are told by `error` and `close`.
+      const hasRoom: boolean = this.#overNode.write(chunk, () => hasRoom || done());
+      if (hasRoom) done();
     }
   }
 
@@ -93,6 +94,7 @@ export class UndiciRequest extends Writable implements Dispatcher.DispatchHandle
     _headers: IncomingHttpHeaders,
     statusMessage = STATUS_CODES[statusCode] ?? '',
   ): void {
+    if (statusCode === 101) controller.abort(connectionReset(UNASKED_SWITCH));
     if (statusCode < 200) return;
     const { rawHeaders } = controller;
     const headers = headersAsOfNode(rawHeaders as Buffer[]);
@@ -112,10 +114,12 @@ export class UndiciRequest extends Writable implements Dispatcher.DispatchHandle
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    // undici waits for a body that these announce and do not have (RFC 9110, 8.6).
-    const isWhole = (error as { code?: unknown }).code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH' && this.#hasNoBody();
-    if (isWhole) this.onResponseEnd();
-    else this.#context.runInAsyncScope(this.destroy, this, errorAsOfNode(error, this.#controller === undefined));
+    if (this.#isWholeAfterAll(error)) {
+      this.onResponseEnd();
+    } else {
+      const stage = this.#response ? 'receiving' : this.#controller ? 'waiting' : 'connecting';
+      this.#context.runInAsyncScope(this.destroy, this, errorAsOfNode(error, stage));
+    }
   }
 
   #receive(chunk: Buffer): void {
@@ -127,8 +131,10 @@ export class UndiciRequest extends Writable implements Dispatcher.DispatchHandle
     this.destroy();
   }
 
-  #hasNoBody(): boolean {
-    return this.#response?.statusCode === 304 || this.#response?.statusCode === 204;
+  /** undici 7 waits for the body that a 204 or 304 announces and never has (RFC 9110, 8.6). */
+  #isWholeAfterAll(error: Error & { code?: unknown }): boolean {
+    const status = this.#response?.statusCode;
+    return error.code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH' && (status === 204 || status === 304);
   }
 
   #contentLength(): string | string[] | undefined {
