@@ -1,11 +1,16 @@
 import { Socket } from 'node:net';
-import type { Dispatcher } from 'undici';
+import type { buildConnector, Dispatcher } from 'undici';
 import { Connection } from './connection';
 import { loadUndici } from './load-undici';
 import { connectionReset } from './node-terms';
 
-/** Longer than anybody waits for a connection; so those that never come about do not pile up. */
-const CONNECT_TIMEOUT_MS = 60_000;
+const CONNECTIONS: buildConnector.BuildOptions & { highWaterMark: number } = {
+  allowH2: false,
+  /** Longer than anybody waits for a connection; so those that never come about do not pile up. */
+  timeout: 60_000,
+  /** Nothing is read ahead of an answer's reader: a reset that was read would take with it what he has not got yet. */
+  highWaterMark: 1,
+};
 
 let shared: ConnectionPool | undefined;
 
@@ -21,9 +26,9 @@ export class ConnectionPool {
   readonly #connecting = new Set<Socket>();
   #waiting = 0;
 
-  constructor({ Agent, buildConnector }: typeof import('undici')) {
-    const connect = buildConnector({ timeout: CONNECT_TIMEOUT_MS, allowH2: false });
-    this.#agent = new Agent({
+  constructor(undici: typeof import('undici')) {
+    const connect = undici.buildConnector(CONNECTIONS);
+    this.#agent = new undici.Agent({
       // No time limits of undici's own: those of a request are its caller's to set.
       headersTimeout: 0,
       bodyTimeout: 0,

@@ -12,6 +12,9 @@ export interface RequestOptions extends NodeOptions {
   insecureHTTPParser?: boolean;
 }
 
+/** The longest time that a timer can wait, in milliseconds; it takes a longer one for 1. */
+export const MAX_TIMER_MS = 2 ** 31 - 1;
+
 /**
  * Sends over Node's own client, with the time-out that axios gives such requests where no transport is in between: it counts
  * the connecting too.
@@ -19,7 +22,8 @@ export interface RequestOptions extends NodeOptions {
 export function sendOverNode(options: RequestOptions, onResponse: (response: IncomingMessage) => void): ClientRequest {
   const request = (options.protocol === 'https:' ? https : http).request(options, onResponse);
   const setIdleTimeout = request.setTimeout;
-  request.setTimeout = (milliseconds, onTimeout = () => {}) => {
+  request.setTimeout = (wanted, onTimeout = () => {}) => {
+    const milliseconds = Math.min(wanted, MAX_TIMER_MS);
     if (milliseconds > 0) {
       const timer = setTimeout(onTimeout, milliseconds);
       for (const end of ['response', 'close']) request.once(end, () => clearTimeout(timer));

@@ -4,11 +4,8 @@ import { Readable, Writable } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import { Connection } from './connection';
 import type { ConnectionPool } from './connection-pool';
-import { type RequestOptions, sendOverNode } from './node-client';
+import { MAX_TIMER_MS, type RequestOptions, sendOverNode } from './node-client';
 import { connectionReset, errorAsOfNode, headersAsOfNode, UNASKED_SWITCH } from './node-terms';
-
-/** The longest time that timers of Node can wait, in milliseconds; they take a longer one for 1. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /**
  * A request in the shape of `http.ClientRequest`, as far as axios and streams use it. It goes over undici if its body is at
@@ -40,9 +37,8 @@ export class UndiciRequest extends Writable implements Dispatcher.DispatchHandle
   /** Until the answer begins it is the time since now, then that without a byte; so it is with axios over `node:http`. */
   setTimeout(milliseconds: number, onTimeout: () => void): this {
     if (milliseconds <= 0) return this;
-    const capped = Math.min(milliseconds, MAX_TIMER_MS);
-    this.#timeout = [capped, onTimeout];
-    this.#timer = setTimeout(onTimeout, capped).unref();
+    this.#timeout = [milliseconds, onTimeout];
+    this.#timer = setTimeout(onTimeout, Math.min(milliseconds, MAX_TIMER_MS)).unref();
     return this;
   }
 

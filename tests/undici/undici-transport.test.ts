@@ -734,13 +734,14 @@ describe.each(scenarios.map((scenario, index) => ({ ...scenario, index })))('$na
   });
 });
 
-/** A server that sends back what it gets. */
-async function startMirror(): Promise<{ url: string; server: http.Server; connections: () => number }> {
+/** A server that sends back what it gets, after some milliseconds. */
+async function startMirror(delay = 0): Promise<{ url: string; server: http.Server; connections: () => number }> {
   let connections = 0;
   const server = http.createServer(async (request, response) => {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk);
     const body = Buffer.concat(chunks);
+    if (delay > 0) await new Promise((resolve) => setTimeout(resolve, delay));
     response.writeHead(200, { 'content-length': body.length }).end(body);
   });
   server.on('connection', () => (connections += 1));
@@ -793,6 +794,15 @@ describe('over undici', () => {
     }
     // undici opens a second one if the first request is over before it knows that its connection is free.
     expect(connections()).toBeLessThanOrEqual(2);
+  });
+
+  it.each([
+    ['over undici', {}],
+    ['over Node', { family: 4 }],
+  ])('S19: a time-out longer than timers can wait is none that ends at once, %s', async (_name, config) => {
+    const { url } = await startMirror(50);
+    const call = axios.post(url, 'a', { ...settings, ...loaded(), ...config, timeout: 2 ** 31 });
+    expect((await call).data).toBe('a');
   });
 
   it('a slow reader slows the server down', async () => {
