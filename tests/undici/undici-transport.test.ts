@@ -798,7 +798,7 @@ describe('over undici', () => {
 
   it.each([
     ['over undici', {}],
-    ['over Node', { family: 4 }],
+    ['over Node', { family: 4 as const }],
   ])('S19: a time-out longer than timers can wait is none that ends at once, %s', async (_name, config) => {
     const { url } = await startMirror(50);
     const call = axios.post(url, 'a', { ...settings, ...loaded(), ...config, timeout: 2 ** 31 });
