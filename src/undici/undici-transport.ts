@@ -1,4 +1,4 @@
-import http, { validateHeaderName } from 'node:http';
+import http, { validateHeaderName, validateHeaderValue } from 'node:http';
 import https from 'node:https';
 import type { Transport } from '../http/transport';
 import { sharedPool } from './connection-pool';
@@ -27,14 +27,18 @@ const LEFT_TO_NODE = new Set(['connection', 'expect', 'keep-alive', 'te', 'trail
 /** Methods of which undici expects no body. */
 const WITHOUT_BODY = new Set(['CONNECT', 'GET', 'HEAD', 'OPTIONS', 'TRACE']);
 
+/** Anything else is Node's to refuse. */
+const METHOD = /^[A-Z-]+$/;
+
 /** Whether undici sends this as Node would. */
 function isForUndici(options: RequestOptions): boolean {
   const { agent, auth, family, insecureHTTPParser, lookup, method, path, protocol, socketPath } = options;
   if (agent || auth || family || insecureHTTPParser || lookup || socketPath) return false;
   if (!isUntouched(protocol === 'https:' ? https : http)) return false;
-  if (path[0] !== '/' || /[^\x21-\xff]/.test(path)) return false;
+  if (path[0] !== '/' || /[^\x21-\xff]/.test(path) || !METHOD.test(method)) return false;
   for (const name in options.headers) {
     validateHeaderName(name); // fails as in Node
+    validateHeaderValue(name, options.headers[name] as string);
     const lower = name.toLowerCase();
     if (LEFT_TO_NODE.has(lower)) return false;
     if (lower === 'content-length' && WITHOUT_BODY.has(method)) return false;

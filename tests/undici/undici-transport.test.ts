@@ -525,6 +525,13 @@ const scenarios: Scenario[] = [
     outcome: { code: 'ERR_INVALID_HTTP_TOKEN' },
   },
   {
+    name: 'a method that is none, with a body in pieces',
+    request: () => ({ method: 'p st', data: Readable.from(['a', 'b'], { objectMode: false }) }),
+    answer: echo,
+    overNode: true,
+    outcome: { code: 'ERR_INVALID_HTTP_TOKEN' },
+  },
+  {
     name: 'a path that is none',
     ...get({ params: { a: 1 }, paramsSerializer: () => 'a b' }),
     answer: echo,
