@@ -22,6 +22,11 @@ const TESTS = {
   'src/http/fetch.ts': ['http/{fetch,mock-adapter}.test.ts'],
   'src/http/undici-transport.ts': ['http/undici-transport.test.ts'],
   'src/http/': ['http/{origin,redirects}.test.ts'],
+  'src/undici/': ['undici/*.test.ts', 'http/undici-transport.test.ts'],
+  'src/tenant-auth.ts': ['tenant-auth.test.ts', 'tenants/*.test.ts'],
+  'src/tenants/': ['tenants/*.test.ts', 'tenant-auth.test.ts'],
+  'src/plugin-play/': ['plugin-play/*.test.ts'],
+  'src/strategies/cli-login-strategy.ts': ['strategies/cli-login-strategy.test.ts'],
   'src/strategies/': ['strategies/*.test.ts'],
 };
 

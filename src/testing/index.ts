@@ -1,4 +1,10 @@
 export type { Membership as QelosServerMembership } from './accounts';
+export type {
+  AuthStrategyServer,
+  StrategyObstacle,
+  StrategyUnderTest,
+  StrategyUnderTestWithout,
+} from './contract/strategy-under-test.types';
 export { type AuthStrategySuite, describeAuthStrategy } from './describe-auth-strategy';
 export type { QelosServerFault } from './faults';
 export {
@@ -10,9 +16,3 @@ export {
   startQelosServer,
 } from './qelos-server';
 export type { RequestFilter as QelosServerRequestFilter } from './request-log';
-export type {
-  AuthStrategyServer,
-  StrategyObstacle,
-  StrategyUnderTest,
-  StrategyUnderTestWithout,
-} from './strategy-under-test.types';
