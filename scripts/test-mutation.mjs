@@ -22,6 +22,9 @@ const TESTS = {
   'src/http/fetch.ts': ['http/{fetch,mock-adapter}.test.ts'],
   'src/http/': ['http/{origin,redirects}.test.ts'],
   'src/undici/': ['undici/*.test.ts'],
+  'src/tenants/': ['tenants/*.test.ts'],
+  'src/plugin-play/': ['plugin-play/*.test.ts'],
+  'src/strategies/cli-login-strategy.ts': ['strategies/cli-login-strategy.test.ts'],
   'src/strategies/': ['strategies/*.test.ts'],
 };
 

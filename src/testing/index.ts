@@ -1,4 +1,10 @@
 export type { Membership as QelosServerMembership } from './accounts';
+export type {
+  AuthStrategyServer,
+  StrategyObstacle,
+  StrategyUnderTest,
+  StrategyUnderTestWithout,
+} from './contract/strategy-under-test.types';
 export { type AuthStrategySuite, describeAuthStrategy } from './describe-auth-strategy';
 export type { QelosServerFault } from './faults';
 export { startQelosServer } from './qelos-server';
@@ -13,9 +19,3 @@ export type {
   QelosServerWorkspaceOptions,
 } from './qelos-server.types';
 export type { ReceivedRequest as QelosServerRequest, RequestFilter as QelosServerRequestFilter } from './request-log';
-export type {
-  AuthStrategyServer,
-  StrategyObstacle,
-  StrategyUnderTest,
-  StrategyUnderTestWithout,
-} from './strategy-under-test.types';
