@@ -7,15 +7,15 @@ import {
   TenantAuth,
   type TenantAuthOptions,
   type TenantConfig,
-} from '../src';
-import { type QelosServer, startQelosServer } from '../src/testing';
-import { failureOf } from './strategies/obtaining';
-import { startBackend } from './support/backend';
-import { runChild } from './support/child';
-import { settableClock } from './support/clock';
-import { EVENT_NAMES } from './support/event-names';
-import { leaks } from './support/secrets';
-import { whenDone } from './support/when-done';
+} from '../../src';
+import { type QelosServer, startQelosServer } from '../../src/testing';
+import { failureOf } from '../strategies/obtaining';
+import { startBackend } from '../support/backend';
+import { runChild } from '../support/child';
+import { settableClock } from '../support/clock';
+import { EVENT_NAMES } from '../support/event-names';
+import { leaks } from '../support/secrets';
+import { whenDone } from '../support/when-done';
 
 const ME = '/api/me';
 const SIGN_IN = '/api/signin';
