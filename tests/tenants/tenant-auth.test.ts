@@ -95,6 +95,7 @@ describe('tenants', () => {
   it('are asked for by signIn() too', async () => {
     const { strategy, user } = await (await open().for('a1')).signIn();
     expect([strategy, user.username]).toEqual(['oauth-refresh', 'user-1']);
+    expect(first.requests.count({ path: ME })).toBe(1); // nothing of the user is kept for that
   });
 
   it('may have strategies of their own, which may sign', async () => {

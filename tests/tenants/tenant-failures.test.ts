@@ -156,6 +156,12 @@ it.each<[string, Partial<AuthStrategy>, TenantAuthOptions, RegExp]>([
   expect((await failureOf(tenants.for('x'))).message).toMatch(message);
 });
 
+it('tenants that fail make room like any others', async () => {
+  const tenants = openTenants(() => undefined, { max: 2 });
+  for (let i = 0; i < 5; i++) await failureOf(tenants.for(`unknown ${i}`));
+  expect(tenants.size).toBe(2);
+});
+
 it.each([undefined, null, 7, ['x'], {}])('for(%p) says that this is no name', async (name) => {
   const tenants = openTenants(() => NOWHERE);
   expect(await failureOf(tenants.for(name as string))).toMatchObject({

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { Credential, type TenantAuth, type TenantAuthOptions, type TenantConfig } from '../../src';
+import { Credential, type TenantAuth, type TenantAuthOptions, type TenantConfig, type TenantHandle } from '../../src';
 import { failureOf } from '../strategies/obtaining';
 import { type Backend, sendJson, startBackend } from '../support/backend';
 import { settableClock } from '../support/clock';
@@ -58,14 +58,15 @@ describe('S12 settings that were wrong from the start', () => {
 
 describe('S12 a tenant that has moved', () => {
   /** A session that the old instance has ended, of which its tenant does not know yet. */
-  async function ended(tenants: TenantAuth): Promise<void> {
+  async function ended(tenants: TenantAuth): Promise<TenantHandle> {
     const clock = settableClock();
     // Its life is over by the clock, and its refresh token is refused.
     settings = sessionAt(oldOne);
     oldOne.on('/api/signin', (_request, response) => sendJson(response, 200, { payload: session() }));
-    await tenants.for('acme');
+    const handle = await tenants.for('acme');
     oldOne.on('/api/token/refresh', (_request, response) => sendJson(response, 401, {}));
     clock.advance(120_000);
+    return handle;
   }
 
   const session = () => {
@@ -115,6 +116,22 @@ describe('S12 a tenant that has moved', () => {
       expect(await failureOf(tenants.for('acme'))).toMatchObject({ code: 'ERR_AUTH_UNAVAILABLE', status: 503 });
     }
     expect(loads - 1).toBe(oldOne.to('/api/token/refresh').length - before);
+  });
+
+  it('not: a session that was refused is signed in again with one load', async () => {
+    const tenants = open();
+    await ended(tenants);
+    await tenants.for('acme');
+    expect(loads).toBe(2);
+  });
+
+  it('says so to its old handles too where its old instance is gone', async () => {
+    const tenants = open();
+    const { http } = await ended(tenants);
+    await oldOne.close();
+    settings = tokenAt(newOne);
+    expect(await failureOf(http.get(ME))).toMatchObject({ message: expect.stringContaining('url has changed') });
+    expect(sentTo(newOne)).toBe(0);
   });
 
   it('leaves its old handles an error that says so, then one that says where to get a new one', async () => {
