@@ -71,7 +71,7 @@ export class TenantSettings {
     return { url: config.url, ...this.#choose(config, tenant) };
   }
 
-  async #given(tenant: string): Promise<TenantConfig> {
+  async #given(tenant: string): Promise<Partial<TenantConfig>> {
     try {
       return pick(await this.#load(tenant));
     } catch (error) {
@@ -91,7 +91,7 @@ export class TenantSettings {
 }
 
 /** The settings alone, and nothing that anybody put on a prototype. */
-function pick(given: unknown): TenantConfig {
+function pick(given: unknown): Partial<TenantConfig> {
   if (given === undefined || given === null) throw unknownTenant();
   if (typeof given !== 'object') {
     throw new AuthError('ERR_AUTH_CONFIG', `Its settings are of type ${typeof given}.`, {
@@ -100,10 +100,8 @@ function pick(given: unknown): TenantConfig {
   }
   const unknown = Object.keys(given).filter((name) => !Object.hasOwn(SETTINGS, name));
   if (unknown.length > 0) throw unknownSettings(unknown);
-  const names = Object.keys(SETTINGS) as (keyof TenantConfig)[];
-  const own = names.filter((name) => Object.hasOwn(given, name));
-  const picked = own.map((name) => [name, (given as TenantConfig)[name]]);
-  return Object.assign(Object.create(null), Object.fromEntries(picked));
+  const own = Object.keys(SETTINGS).filter((name) => Object.hasOwn(given, name));
+  return Object.fromEntries(own.map((name) => [name, (given as TenantConfig)[name as keyof TenantConfig]]));
 }
 
 function unknownTenant(): AuthError {

@@ -171,6 +171,21 @@ it.each([undefined, null, 7, ['x'], {}])('for(%p) says that this is no name', as
   expect(tenants.size).toBe(0);
 });
 
+it('S19 what stands on Object.prototype is no option', async () => {
+  const foreign = { strategies: () => [strategyOf('foreign')], max: -1, timeoutMs: -1, allowedHosts: [] };
+  const open = () => {
+    try {
+      for (const [name, value] of Object.entries(foreign)) {
+        Object.defineProperty(Object.prototype, name, { value, configurable: true });
+      }
+      return openTenants(() => NOWHERE, {});
+    } finally {
+      for (const name of Object.keys(foreign)) Reflect.deleteProperty(Object.prototype, name);
+    }
+  };
+  expect(await failureOf(open().for('x'))).toMatchObject({ code: 'ERR_AUTH_NO_STRATEGY' });
+});
+
 it("S14 load(), strategies, sign-in and events run in no caller's async context", async () => {
   const caller = new AsyncLocalStorage<string>();
   const seen: [string, string | undefined][] = [];
