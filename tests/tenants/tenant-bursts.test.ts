@@ -1,13 +1,9 @@
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from '@jest/globals';
 import { Credential, type TenantAuth } from '../../src';
 import { failureOf } from '../strategies/obtaining';
 import { runChild } from '../support/child';
+import { collectGarbage } from '../support/garbage';
 import { NOWHERE, openTenants, strategyOf } from './open';
-
-setFlagsFromString('--expose-gc');
-const collectGarbage = runInNewContext('gc') as () => void;
 
 /** Lets go of all that nobody holds. */
 async function collected(): Promise<void> {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { type Pooled, TenantPool } from '../../src/tenants/tenant-pool';
+import { collectGarbage } from '../support/garbage';
 
 interface Entry extends Pooled<Entry> {
   readonly id: string;
@@ -80,8 +81,35 @@ describe('the one used longest ago makes room', () => {
     pool.add(successor);
     pool.use(of('b'));
     pool.unpin(of('b'));
-    pool.remove(of('b'));
+    pool.add(entry('d')); // c makes room
     expect(pool.find('b')).toBe(successor);
+    pool.remove(of('b'));
+    expect(pool.all().slice(0, pool.size)).toEqual([successor, pool.find('d')]);
+  });
+});
+
+describe('the garbage collector', () => {
+  const turn = () => new Promise(setImmediate);
+
+  it('takes what had to make room and is in use no more', async () => {
+    const pool = new TenantPool<Entry>(1);
+    for (const id of ['a', 'b', 'c']) pool.add(entry(id));
+    await turn();
+    collectGarbage();
+    expect([pool.find('a'), pool.find('b')]).toEqual([undefined, undefined]);
+    expect(pool.all().map(({ id }) => id)).toEqual(['c']);
+  });
+
+  it('harms no successor that had to make room before it was told', async () => {
+    const pool = new TenantPool<Entry>(1);
+    for (const id of ['a', 'b']) pool.add(entry(id));
+    await turn();
+    collectGarbage();
+    const successor = entry('a');
+    pool.add(successor);
+    pool.add(entry('c'));
+    for (let i = 0; i < 5; i++) await turn();
+    expect(pool.find('a')).toBe(successor);
   });
 });
 
