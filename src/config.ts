@@ -99,7 +99,9 @@ export function loadAuthConfig(
     faults.push('timeoutMs must be a positive number of milliseconds');
   }
   if (faults.length > 0) throw configurationError(faults, urlFault === INSECURE_URL && faults.length === 1);
-  return new LoadedAuthConfig({ ...given, url: new URL(given.url as string).href.replace(/\/+$/, '') });
+  const url = new URL(given.url as string).href.replace(/\/+$/, '');
+  // A part of a longer text keeps that in memory, and there may be 100,000 tenants: the text that was given is as good.
+  return new LoadedAuthConfig({ ...given, url: url === given.url ? given.url : url });
 }
 
 /** Names a setting as its user knows it. */
