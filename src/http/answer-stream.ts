@@ -13,8 +13,8 @@ const DRAIN_MS = 1_000;
  */
 export class AnswerStream extends Readable implements OwnedStream {
   readonly #source: Readable;
-  /** A request of Node's client: the only way to end a source that waits for another one. */
-  readonly #request: unknown;
+  /** Ends the request: the only way to end a source that waits for another one. */
+  readonly #endRequest: () => void;
   #terms: StreamTerms | undefined;
   /** What has come and was not asked for yet. */
   readonly #ahead: Buffer[] = [];
@@ -29,10 +29,10 @@ export class AnswerStream extends Readable implements OwnedStream {
   #failure: Error | undefined;
   #idle: NodeJS.Timeout | undefined;
 
-  constructor(source: Readable, request: unknown) {
+  constructor(source: Readable, endRequest: () => void) {
     super();
     this.#source = source;
-    this.#request = request;
+    this.#endRequest = endRequest;
     source.on('error', (error) => this.#fail(error));
     source.on('end', () => this.#end());
     source.on('close', () => {
@@ -161,8 +161,7 @@ export class AnswerStream extends Readable implements OwnedStream {
 
   #endSource(): void {
     this.#source.destroy();
-    const request = this.#request as { destroy?: unknown } | null | undefined;
-    if (typeof request?.destroy === 'function') request.destroy();
+    this.#endRequest();
   }
 }
 

@@ -4,7 +4,7 @@ import type { AxiosResponse } from 'axios';
 import type { ApiRefusal } from '../errors';
 import type { ApiAnswer } from '../strategies/auth-strategy';
 import { AnswerStream, MOST_READ_AHEAD } from './answer-stream';
-import { isOwnedStream, ownedStream } from './owned-stream';
+import { isOwnedStream, ownStream } from './owned-stream';
 
 /** Longer than the beginning of an answer that has begun takes, in milliseconds. */
 const MOST_READ_AHEAD_MS = 1_000;
@@ -29,7 +29,7 @@ export function refusalOf(response: AxiosResponse): ApiRefusal | undefined {
  * @param ms - how long to wait for it at most; then what there is has to do
  */
 export async function answerOf(response: AxiosResponse, ms = MOST_READ_AHEAD_MS): Promise<ApiAnswer> {
-  response.data = ownedStream(response.data, response.request);
+  ownStream(response);
   const { status, data } = response;
   const headers = headersOf(response);
   const said = isOwnedStream(data) ? await data.readAhead(MOST_READ_AHEAD, Math.min(ms, MOST_READ_AHEAD_MS)) : data;
@@ -71,7 +71,7 @@ function parsed(data: unknown): unknown {
 
 /** Lets go of an answer that nobody will read: a small one is left to arrive, so that its connection can serve again. */
 export function discard(response: AxiosResponse): void {
-  response.data = ownedStream(response.data, response.request);
+  ownStream(response);
   const { data, headers } = response;
   if (!isOwnedStream(data)) return;
   const isSmall = Number(headers?.['content-length'] ?? Number.NaN) <= MOST_READ_AHEAD;

@@ -5,7 +5,7 @@ import { toAuthError } from '../credentials/obtain-errors';
 import { type ApiRefusal, AuthError, explainRefusal, isRefusedCredential } from '../errors';
 import type { EventHub } from '../events';
 import type { ApiAnswer, AuthStrategy, OutgoingRequest } from '../strategies/auth-strategy';
-import { discard, explainAnswer } from './answer';
+import { explainAnswer } from './answer';
 import { credentialHeaders } from './credential-headers';
 import { copyOf, Exchange, type Outcome, type RequestConfig, sendUntouched } from './exchange';
 import { answerIn } from './exposure';
@@ -200,7 +200,7 @@ export class AuthInterceptor {
     if (!response) return undefined;
     const most = mostRedirects(config);
     if (most > 0 && isRedirect(response)) {
-      discard(response);
+      exchange.discard(response);
       if (++exchange.redirects > most) throw tooManyRedirects(most, response.status);
       exchange.request = redirected(request, response, this.#origin, isReplayable(request.data));
       return this.#manager.get();
@@ -239,7 +239,7 @@ export class AuthInterceptor {
     if (!canResend && rejected === this.#renewedForOthers) this.#manager.replayed(rejected, false);
     const next = this.#manager.get(rejected);
     if (next === rejected) return undefined;
-    discard(response); // its connection may be the only one there is, and the renewal needs it
+    exchange.discard(response); // its connection may be the only one there is, and the renewal needs it
     if (!canResend) {
       this.#renewForOthers(next);
       return undefined;

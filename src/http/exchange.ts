@@ -1,24 +1,15 @@
-import {
-  type AxiosAdapter,
-  AxiosError,
-  type AxiosResponse,
-  CanceledError,
-  type InternalAxiosRequestConfig,
-  isCancel,
-} from 'axios';
+import { type AxiosAdapter, AxiosError, type AxiosResponse, type InternalAxiosRequestConfig } from 'axios';
 import type { Credential } from '../credentials/credential';
 import type { ApiAnswer } from '../strategies/auth-strategy';
 import { answerOf, discard, refusalOf } from './answer';
 import { answerIn, exposeError, exposeResponse, type SentCall } from './exposure';
+import { Limits, timedOut } from './limits';
 import { normalUrl, resolveUrl } from './origin';
-import { isOwnedStream } from './owned-stream';
+import { isOwnedStream, ownStream } from './owned-stream';
 import { unsealed } from './sealed-agent';
 import { uploadOf } from './upload';
 
 export type RequestConfig = InternalAxiosRequestConfig;
-
-/** The longest time that Node's timers can count: a longer one would end at once. */
-const MOST_TIMEOUT_MS = 2 ** 31 - 1;
 
 /** What came back for one send: an answer, a failure, or an answer that axios counts as a failure. */
 export interface Outcome {
@@ -65,6 +56,8 @@ export class Exchange implements SentCall {
     const limits = this.#limits;
     if (!limits) return this.send(copy);
     limits.imposeOn(copy);
+    // axios' own adapters stop listening to a signal when they fail, though the stream of the answer goes on.
+    if (this.#judgesStatus) copy.validateStatus = null;
     return limits.until(this.send(copy), discard);
   }
 
@@ -75,6 +68,7 @@ export class Exchange implements SentCall {
 
   /** What a refusal says. A part of the time-out is left for what follows from it. */
   read(response: AxiosResponse): Promise<ApiAnswer> {
+    this.own(response);
     const limits = this.#limits;
     if (!limits) return answerOf(response);
     return limits.until(answerOf(response, limits.timeoutMs > 0 ? limits.timeoutMs / 4 : undefined));
@@ -87,6 +81,10 @@ export class Exchange implements SentCall {
    */
   settle({ response, failure }: Outcome): AxiosResponse {
     if (failure || !response) throw this.fail(failure?.error);
+    const { validateStatus } = this.config;
+    if (this.#judgesStatus && validateStatus && !validateStatus(response.status)) {
+      throw this.fail(badStatus(response, this.config));
+    }
     if (!exposeResponse(response, this)) this.release();
     return response;
   }
@@ -97,6 +95,22 @@ export class Exchange implements SentCall {
     const response = answerIn(shown);
     if (!isOwnedStream(response?.data)) this.release();
     return response ? Object.assign(shown as Error, refusalOf(response)) : shown;
+  }
+
+  /** Lets go of an answer that nobody will read. */
+  discard(response: AxiosResponse): void {
+    this.own(response);
+    discard(response);
+  }
+
+  own(response: AxiosResponse): void {
+    ownStream(response, this.#limits?.abort);
+  }
+
+  /** Whether it is told here, and not by the adapter, that a status is one to fail with. */
+  get #judgesStatus(): boolean {
+    const { responseType, adapter } = this.config;
+    return this.#limits !== undefined && responseType === 'stream' && typeof adapter !== 'function';
   }
 
   idleMsOf({ headers }: AxiosResponse): number {
@@ -115,10 +129,6 @@ export class Exchange implements SentCall {
 
   onEnd(fail: (reason: Error) => void): void {
     this.#limits?.watchStream(fail);
-  }
-
-  giveUp(): void {
-    this.#limits?.abort();
   }
 
   release(): void {
@@ -147,13 +157,13 @@ export async function sendUntouched(config: RequestConfig, send: AxiosAdapter): 
 /** The terms of a stream that its adapter watches by itself. */
 function unlimited(config: RequestConfig) {
   return {
+    own: (response: AxiosResponse) => ownStream(response),
     idleMsOf: () => 0,
     idleError: () => timedOut(config),
     expose(this: SentCall, error: unknown) {
       return exposeError(error, this) as Error;
     },
     onEnd: () => {},
-    giveUp: () => {},
     release: () => {},
   };
 }
@@ -180,114 +190,9 @@ export function copyOf(request: RequestConfig): RequestConfig {
   return copy as unknown as RequestConfig;
 }
 
-/** What axios' own adapters use of a cancel token, and its types do not name. */
-interface CancelSubscription {
-  subscribe(listener: (reason: unknown) => void): void;
-  unsubscribe(listener: (reason: unknown) => void): void;
-}
-
-/**
- * What ends a call before its answer has come: one time-out for all of it, its signal, its cancel token. Adapters get it as
- * one signal; nobody waits longer for an adapter that does not obey.
- */
-class Limits {
-  /** 0: none that we could count; what axios cannot read as a number of milliseconds it says by itself. */
-  readonly timeoutMs: number;
-  readonly #config: RequestConfig;
-  readonly #abort = new AbortController();
-  readonly #timer: NodeJS.Timeout | undefined;
-  #reason: Error | undefined;
-  /** What is being done, for the message of the time-out. */
-  #doing = '';
-  /** Ends what is being waited for; never more than one thing at a time. */
-  #fail: ((reason: Error) => void) | undefined;
-
-  constructor(config: RequestConfig) {
-    this.#config = config;
-    this.timeoutMs = timeoutOf(config);
-    if (this.timeoutMs > 0) this.#timer = setTimeout(() => this.#end(timedOut(config, this.#doing)), this.timeoutMs);
-    const { signal } = config;
-    if (signal?.aborted) this.#cancel(undefined);
-    else signal?.addEventListener?.('abort', this.#cancel);
-    (config.cancelToken as CancelSubscription | undefined)?.subscribe(this.#cancel);
-  }
-
-  /** Has the adapter end with this; the time-out is counted here alone. */
-  imposeOn(copy: RequestConfig): void {
-    copy.signal = this.#abort.signal;
-    copy.cancelToken = undefined;
-    if (this.timeoutMs > 0) copy.timeout = 0;
-  }
-
-  /** @param tooLate - gets what comes when it is no longer waited for */
-  until<T>(promise: Promise<T>, tooLate: (result: T) => void = () => {}, doing = ''): Promise<T> {
-    return new Promise((resolve, reject) => {
-      let isWaiting = true;
-      const stop = () => {
-        isWaiting = false;
-        this.#fail = undefined;
-      };
-      promise.then(
-        (result) => {
-          if (!isWaiting) return tooLate(result);
-          stop();
-          resolve(result);
-        },
-        (error) => {
-          if (isWaiting) stop();
-          reject(error);
-        },
-      );
-      this.#doing = doing;
-      this.#fail = (reason) => {
-        stop();
-        reject(reason);
-      };
-      if (this.#reason) this.#fail(this.#reason);
-    });
-  }
-
-  /** The answer has begun, and its stream takes as long as its reader likes; signal and cancel token go on to count. */
-  watchStream(fail: (reason: Error) => void): void {
-    clearTimeout(this.#timer);
-    this.#fail = fail;
-    if (this.#reason) fail(this.#reason);
-  }
-
-  abort(): void {
-    this.#abort.abort(); // without a reason: adapters write on it what they know
-  }
-
-  release(): void {
-    clearTimeout(this.#timer);
-    this.#fail = undefined;
-    this.#config.signal?.removeEventListener?.('abort', this.#cancel);
-    (this.#config.cancelToken as CancelSubscription | undefined)?.unsubscribe(this.#cancel);
-  }
-
-  readonly #cancel = (reason: unknown): void => {
-    this.#end(isCancel(reason) ? (reason as Error) : new CanceledError(undefined, this.#config));
-  };
-
-  #end(reason: Error): void {
-    this.#reason ??= reason;
-    this.abort();
-    this.#fail?.(reason);
-  }
-}
-
-/**
- * A time-out as axios' http adapter reads it (lib/adapters/http.js: `parseInt`), in milliseconds; 0 for none, and for what
- * the adapter fails on by itself.
- */
-function timeoutOf({ timeout }: RequestConfig): number {
-  const milliseconds = timeout ? Number.parseInt(String(timeout), 10) : 0;
-  return milliseconds > 0 ? Math.min(milliseconds, MOST_TIMEOUT_MS) : 0;
-}
-
-/** The error that axios' http adapter makes of a time-out. */
-function timedOut(config: RequestConfig, doing = ''): AxiosError {
-  const message = config.timeoutErrorMessage || `timeout of ${config.timeout}ms exceeded${doing}`;
-  const code = config.transitional?.clarifyTimeoutError ? AxiosError.ETIMEDOUT : AxiosError.ECONNABORTED;
-  return new AxiosError(message, code, config);
+/** The error that axios makes of a status (lib/core/settle.js). */
+function badStatus(response: AxiosResponse, config: RequestConfig): AxiosError {
+  const { status, request } = response;
+  const code = status >= 400 && status < 500 ? AxiosError.ERR_BAD_REQUEST : AxiosError.ERR_BAD_RESPONSE;
+  return new AxiosError(`Request failed with status code ${status}`, code, config, request, response);
 }

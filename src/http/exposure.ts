@@ -4,7 +4,7 @@ import { AxiosError, AxiosHeaders, type AxiosResponse, type InternalAxiosRequest
 import { type Credential, redact } from '../credentials/credential';
 import { AuthError, isAuthError } from '../errors';
 import { normalUrl, resolveUrl } from './origin';
-import { isOwnedStream, ownedStream, type StreamTerms } from './owned-stream';
+import { isOwnedStream, type StreamTerms } from './owned-stream';
 
 /**
  * What a request leaves behind must not lead to a credential: not the one it carried, and not that of another request on
@@ -19,6 +19,8 @@ export interface SentCall extends StreamTerms {
   readonly credential: Credential | undefined;
   /** Where the answer came from, if that is another place than the config says. */
   readonly url: string | undefined;
+  /** Replaces the stream of an answer by one of ours, if it has one. */
+  own(response: AxiosResponse): void;
   /** How many milliseconds the server may be silent in this answer's stream; 0: as long as it likes. */
   idleMsOf(response: AxiosResponse): number;
 }
@@ -134,7 +136,7 @@ function isAnswer(value: object): value is AxiosResponse {
 }
 
 function exposeBody(response: AxiosResponse, call: SentCall): boolean {
-  response.data = ownedStream(response.data, response.request);
+  call.own(response);
   if (!isOwnedStream(response.data)) return false;
   response.data.handOut(call, call.idleMsOf(response));
   return true;

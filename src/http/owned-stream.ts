@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import type { AxiosResponse } from 'axios';
 import { AnswerStream } from './answer-stream';
 import { WebAnswerStream } from './web-answer-stream';
 
@@ -10,8 +11,6 @@ export interface StreamTerms {
   idleError(): Error;
   /** Has the stream fail with what its call is ended by, such as its signal. */
   onEnd(fail: (reason: Error) => void): void;
-  /** Has the adapter end a stream that nobody reads to its end. */
-  giveUp(): void;
   /** The stream is over: nothing more has to be watched for it. */
   release(): void;
 }
@@ -34,12 +33,20 @@ export interface OwnedStream {
   handOut(terms: StreamTerms, idleMs: number): void;
 }
 
-/** What an answer's stream is replaced by; anything else as it is. */
-export function ownedStream(data: unknown, request: unknown): unknown {
-  if (data instanceof AnswerStream || data instanceof WebAnswerStream) return data;
-  if (data instanceof Readable) return new AnswerStream(data, request);
-  if (data instanceof ReadableStream) return new WebAnswerStream(data);
-  return data;
+/**
+ * Replaces an answer's stream by one of ours; leaves anything else as it is.
+ *
+ * @param abort - ends the request behind it, if there is another way than by its stream
+ */
+export function ownStream(response: AxiosResponse, abort?: AbortController): void {
+  const { data, request } = response;
+  const isOfNode = data instanceof Readable;
+  if ((!isOfNode && !(data instanceof ReadableStream)) || isOwnedStream(data)) return;
+  const end = () => {
+    abort?.abort();
+    if (typeof request?.destroy === 'function') request.destroy(); // one of Node's client
+  };
+  response.data = isOfNode ? new AnswerStream(data, end) : new WebAnswerStream(data, end);
 }
 
 /** Whether there is a stream to be dealt with. */

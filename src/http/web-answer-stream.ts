@@ -9,6 +9,7 @@ interface Chunk {
 /** The same for a web stream, as axios' fetch adapter answers with. */
 export class WebAnswerStream extends ReadableStream<unknown> implements OwnedStream {
   readonly #reader: ReadableStreamDefaultReader<unknown>;
+  readonly #endRequest: () => void;
   readonly #ahead: unknown[] = [];
   /** The chunk that was asked for last and that nobody has taken yet: at most one, so that none is lost. */
   #next: Promise<Chunk> | undefined;
@@ -19,7 +20,7 @@ export class WebAnswerStream extends ReadableStream<unknown> implements OwnedStr
   /** Ends the wait for the next chunk. */
   #fail: ((reason: Error) => void) | undefined;
 
-  constructor(source: ReadableStream<unknown>) {
+  constructor(source: ReadableStream<unknown>, endRequest: () => void) {
     super(
       {
         pull: (controller) => this.#pull(controller),
@@ -31,6 +32,7 @@ export class WebAnswerStream extends ReadableStream<unknown> implements OwnedStr
       { highWaterMark: 0 },
     );
     this.#reader = source.getReader();
+    this.#endRequest = endRequest;
   }
 
   async readAhead(mostBytes: number, ms: number): Promise<Buffer> {
@@ -83,9 +85,9 @@ export class WebAnswerStream extends ReadableStream<unknown> implements OwnedStr
     this.#end(reason).catch(() => {});
   }
 
-  /** Cancelling alone waits for the chunk that was asked for last, where axios counts bytes in between. */
+  /** Cancelling alone waits for the chunk that was asked for last, where axios stands in between. */
   #end(reason: unknown): Promise<void> {
-    this.#terms?.giveUp();
+    this.#endRequest();
     this.#terms?.release();
     return this.#reader.cancel(reason);
   }

@@ -83,7 +83,7 @@ describe.each(openers)('an answer as a stream, through %s', (name, open) => {
 
   describe.each([200, 404])('with status %i', (status) => {
     // axios itself does not listen to a signal any more once an answer has made it fail.
-    const known = status === 404 && /as written|bare|fetch/.test(name) ? faults.slice(0, 2) : faults;
+    const known = status === 404 && /as written|bare/.test(name) ? faults.slice(0, 2) : faults;
 
     it.each(known)(
       'S01: %s while nobody listens harms nobody, and who reads later gets the error',
@@ -210,6 +210,21 @@ describe('a refused answer that is longer than what is read of it', () => {
     expect(JSON.parse(String(await buffer((await get(http, '/x')).data)))).toMatchObject({ ok: true });
     const { data } = await get(http, '/never');
     expect(String(await buffer(data))).toHaveLength(1_000_000);
+  });
+
+  it.each(['http', 'fetch'])('S04: that stalls is let go of, with the adapter %s too', async (adapter) => {
+    const { api, http } = await refusing({ axios: { adapter, httpAgent: undefined } });
+    const sockets: Socket[] = [];
+    api.on('/stalls', ({ authorized }, response, incoming) => {
+      if (authorized) return false;
+      sockets.push(incoming.socket);
+      return response.writeHead(401).write('{');
+    });
+    api.expire();
+    const { data } = await get(http, '/stalls', { timeout: 2_000 });
+    expect(JSON.parse(String(await buffer(data)))).toMatchObject({ ok: true });
+    expect(sockets).toHaveLength(1);
+    await until(() => sockets[0]?.destroyed === true);
   });
 
   it('S04: holds nothing when its redirect is followed', async () => {

@@ -118,10 +118,10 @@ describe.each(adapters)('a time-out over the adapter %s', (_, options) => {
   it('S03: a slow reader is none of the server’s fault', async () => {
     const { api, get } = await open();
     api.on('/x', (_, response) => response.end('x'.repeat(1_000_000)));
-    const { data } = await get('/x', { responseType: 'stream', timeout: 50 });
+    const { data } = await get('/x', { responseType: 'stream', timeout: 500 });
     let size = 0;
     for await (const chunk of data) {
-      if (size === 0) await new Promise((resolve) => setTimeout(resolve, 200));
+      if (size === 0) await new Promise((resolve) => setTimeout(resolve, 1_000));
       size += chunk.length;
     }
     expect(size).toBe(1_000_000);
