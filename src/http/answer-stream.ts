@@ -80,6 +80,7 @@ export class AnswerStream extends Readable implements OwnedStream {
   }
 
   handOut(terms: StreamTerms, idleMs: number): void {
+    if (this.#terms) return;
     this.#terms = terms;
     if (this.#failure && this.#ahead.length === 0) this.destroy(this.#shown(this.#failure));
     if (this.#isEnded || this.#failure) {
@@ -110,7 +111,7 @@ export class AnswerStream extends Readable implements OwnedStream {
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
-    clearTimeout(this.#idle);
+    this.#stopIdleTimer();
     if (!this.#isEnded) this.#endSource();
     this.#terms?.release();
     process.nextTick(() => done(this.listenerCount('error') > 0 ? error : null));
@@ -141,10 +142,16 @@ export class AnswerStream extends Readable implements OwnedStream {
 
   #end(): void {
     this.#isEnded = true;
-    clearTimeout(this.#idle);
+    this.#stopIdleTimer();
     this.#terms?.release();
     if (this.#isWanted) this.push(null);
     this.#progress?.();
+  }
+
+  /** For good: a timer that is refreshed after it was cleared runs again. */
+  #stopIdleTimer(): void {
+    clearTimeout(this.#idle);
+    this.#idle = undefined;
   }
 
   /** What breaks off before it is handed out breaks off for its reader at the same place; later on it does at once. */

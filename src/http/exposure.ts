@@ -56,10 +56,7 @@ class SentRequest {
 /** Makes a response fit to be handed out. Returns whether it has a stream that is still to come. */
 export function exposeResponse(response: AxiosResponse, call: SentCall): boolean {
   const { config } = call;
-  if (typeof config.adapter === 'function') {
-    clean(response, call); // adapters of others may leave anything on what they answer with
-    return isOwnedStream(response.data);
-  }
+  if (typeof config.adapter === 'function') clean(response, call); // it may leave anything on what it answers with
   const isStream = exposeBody(response, call);
   response.config = config;
   response.request = new SentRequest(config, call.url);

@@ -69,6 +69,7 @@ export class WebAnswerStream extends ReadableStream<unknown> implements OwnedStr
   }
 
   handOut(terms: StreamTerms, idleMs: number): void {
+    if (this.#terms) return;
     this.#terms = terms;
     this.#idleMs = idleMs;
     if (this.#isOver) {
