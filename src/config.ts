@@ -103,7 +103,9 @@ export function loadAuthConfig(
   }
   if (faults.length > 0) throw configurationError(faults, urlFault === INSECURE_URL && faults.length === 1);
   const url = new URL(settings.url as string).href.replace(/\/+$/, '');
-  return new LoadedAuthConfig(Object.assign(settings, { url }));
+  // A part of a longer text keeps that in memory, and there may be 100,000 tenants: the text that was given is as good.
+  if (url !== settings.url) Object.assign(settings, { url });
+  return new LoadedAuthConfig(settings as AuthConfig);
 }
 
 /**

@@ -20,11 +20,7 @@ export type { ApiAnswer, AuthContext, AuthStrategy, OutgoingRequest, StrategyOpt
 export { CliLoginStrategy } from './strategies/cli-login-strategy';
 export { OAuthRefreshStrategy } from './strategies/oauth-refresh-strategy';
 export { type Selection, StrategyResolver } from './strategies/strategy-resolver';
-export {
-  TenantAuth,
-  type TenantAuthOptions,
-  type TenantConfig,
-  type TenantEvents,
-  type TenantHandle,
-} from './tenant-auth';
+export type { TenantHandle } from './tenants/tenant';
+export { TenantAuth, type TenantAuthOptions, type TenantEvents } from './tenants/tenant-auth';
+export type { TenantConfig } from './tenants/tenant-settings';
 export { AUTH_CONFIG, AUTH_STRATEGY, CREDENTIAL_STORE, QELOS_HTTP, QELOS_SDK } from './tokens';

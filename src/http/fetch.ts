@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import { type AxiosInstance, type AxiosRequestConfig, isAxiosError, isCancel } from 'axios';
+import { isAuthError } from '../errors';
 
 /** Answers up to this size, when they say so, are read at once: a web stream costs several times as much. */
 const SMALL = 64 * 1024;
@@ -45,7 +46,7 @@ export function createFetch(instance: AxiosInstance, extra: AxiosRequestConfig =
       return await toResponse(response.data, response, signal);
     } catch (error) {
       if (isCancel(error) && signal?.aborted) throw signal.reason;
-      throw isAxiosError(error) ? new TypeError('fetch failed', { cause: error }) : error;
+      throw isAxiosError(error) && !isAuthError(error) ? new TypeError('fetch failed', { cause: error }) : error;
     }
   };
 }

@@ -113,6 +113,8 @@ const OUTCOMES: Record<string, Record<string, (block: CodeBlock, others: CodeBlo
       const changed = others.map(({ name, code }) => ({ name, code: code.replace('headers, signal }', 'headers }') }));
       const said = /\n {2}Error: (signIn\(\) ignored .*)\n/.exec(readFileSync(STRATEGIES, 'utf8'))?.[1];
       await expect(runTests(block, changed)).rejects.toThrow(new Error(said));
+      const unlimited = others.map(({ name, code }) => ({ name, code: code.replace('...LIMITS, ', '') }));
+      await expect(runTests(block, unlimited)).rejects.toThrow(/followed a redirect to another server, with a secret/);
     },
     'signing-strategy': async (block) => {
       const { exports } = await run(block);

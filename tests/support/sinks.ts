@@ -2,7 +2,7 @@ import { Writable } from 'node:stream';
 import { expect } from '@jest/globals';
 import pino from 'pino';
 import winston from 'winston';
-import { attempt, sinksOf as printedBy } from '../../src/testing/sinks';
+import { attempt, sinksOf as printedBy } from '../../src/testing/contract/sinks';
 
 /** Everything by which a value commonly ends up in a log, as text. */
 export function sinksOf(value: unknown): Record<string, string> {

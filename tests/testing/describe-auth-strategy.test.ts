@@ -1,8 +1,11 @@
+import { execFileSync } from 'node:child_process';
 import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { describe, expect, it, test } from '@jest/globals';
+import { join } from 'node:path';
+import { describe, expect, it, jest, test } from '@jest/globals';
+import axios, { type AxiosRequestConfig } from 'axios';
 import {
   ApiTokenStrategy,
   type AuthContext,
@@ -16,6 +19,7 @@ import {
   type AuthStrategySuite,
   describeAuthStrategy,
   type QelosServer,
+  type StrategyObstacle,
   type StrategyUnderTest,
 } from '../../src/testing';
 import { SessionStrategy, underTest } from './session-strategy';
@@ -45,6 +49,29 @@ describeAuthStrategy('oauth-refresh', {
 });
 
 describeAuthStrategy('a session without the SDK', { describe, it, create: (server) => underTest(server) });
+
+/** Signs in as to another server than Qelos: with a client of its own, about which nobody but itself cares. */
+function byOwnClient(
+  server: QelosServer,
+  changes: (password: string) => AxiosRequestConfig = () => ({}),
+): StrategyUnderTest {
+  return underTest(server, ({ username = '', password = '' }) => {
+    const ask = async (path: string, { signal }: AuthContext, body: object, headers = {}): Promise<Credential> => {
+      const limits = { maxRedirects: 0, maxContentLength: 1_000_000 };
+      const { data } = await axios.post(server.url + path, body, { signal, headers, ...limits, ...changes(password) });
+      return Credential.bearer(data.payload.token, data.payload);
+    };
+    return {
+      name: 'by-own-client',
+      missing: () => (username ? [] : ['SESSION_USERNAME']),
+      signIn: (context) => ask('/api/signin', context, { username, password, authType: 'oauth' }),
+      refresh: ({ refreshToken }, context) =>
+        ask('/api/token/refresh', context, {}, { authorization: `Bearer ${refreshToken}` }),
+    };
+  });
+}
+
+describeAuthStrategy('with a client of its own', { describe, it, create: (server) => byOwnClient(server) });
 
 /** Signs each request, which no Qelos understands: it comes with a server of its own. */
 class SigningStrategy implements AuthStrategy {
@@ -90,20 +117,30 @@ const signing = {
 
 describeAuthStrategy('signing', { describe, it, without: ['refuse', 'hang'], ...signing });
 
-/** What the cases of a suite come to: by title, the message of those that fail. */
-async function failuresOf(suite: Omit<AuthStrategySuite, 'describe' | 'it'>): Promise<Record<string, string>> {
-  const cases: [title: string, body: () => Promise<void>][] = [];
-  describeAuthStrategy('wrong', {
+type Body = (this: unknown, ...given: unknown[]) => Promise<void>;
+
+/** The cases of a suite, by title, in order. */
+function casesOf<Without extends StrategyObstacle = never>(
+  suite: Omit<AuthStrategySuite<QelosServer, Without>, 'describe' | 'it'>,
+): Map<string, Body> {
+  const cases = new Map<string, Body>();
+  describeAuthStrategy('tried', {
     describe: (_name, body) => body(),
-    it: (title, body) => cases.push([title, body]),
+    it: (title, body) => cases.set(title, body),
     ...suite,
   });
-  const failures: Record<string, string> = {};
-  for (const [title, body] of cases) {
-    const failure = await body().catch((error: Error) => error);
-    if (failure) failures[title] = failure.message;
+  return cases;
+}
+
+/** What the cases of a suite fail with, by title. */
+async function errorsOf(suite: Omit<AuthStrategySuite, 'describe' | 'it'>): Promise<Record<string, Error>> {
+  const errors: Record<string, Error> = {};
+  for (const [title, body] of casesOf(suite)) {
+    // This runner has no way to skip a test.
+    const error = await body.call(undefined).catch((thrown: Error) => thrown);
+    if (error) errors[title] = error;
   }
-  return failures;
+  return errors;
 }
 
 /** A session strategy with something wrong about it. */
@@ -137,6 +174,25 @@ const throwing = (error: unknown) => () => {
   throw error;
 };
 
+/** A call that goes wrong in its own way when the server is out of order. */
+const inOutage = (onOutage: (again: () => Promise<Credential>) => unknown) =>
+  wrong((honest) => ({
+    signIn: (context) =>
+      honest.signIn(context).catch((error) => {
+        if (error.response?.status !== 503) throw error;
+        return onOutage(() => honest.signIn(context)) as Promise<Credential>;
+      }),
+  }));
+
+/** A strategy that does something with its password when it signs in. */
+const withPassword = (use: (password: string) => void) =>
+  wrong((honest, server) => ({
+    signIn(context) {
+      use(passwordOf(server));
+      return honest.signIn(context);
+    },
+  }));
+
 const refused = (message: string, details: { hint?: string; retryable?: boolean; cause?: unknown } = {}) =>
   new AuthError('ERR_AUTH_REFUSED', message, { hint: 'Set SESSION_PASSWORD.', status: 401, ...details });
 
@@ -154,7 +210,12 @@ const REFRESH_REFUSAL = 'refresh(), if there is one, lets a refusal through';
 const REFRESH_SIGNAL = 'refresh(), if there is one, ends with context.signal';
 const REJECTED = 'isRejected(), if there is one, is only about the credential';
 const AUTHORIZE = 'authorize(), if there is one, adds headers and does nothing else';
+const OUTAGE = 'an outage is one attempt, and an error that says to try again';
+const REDIRECT = 'a redirect takes no secret to another server';
+const BOUND = 'an answer is read up to a limit';
 const SECRETS = 'no secret shows: not in errors, not in events, not in the strategy itself';
+const PRINTS = 'no secret is printed';
+const SENT = 'no secret is sent where it gets logged: not in a URL, not in a header that is for something else';
 
 /** A strategy that is wrong, the one case that must say so, and what it says. */
 const WRONG: [
@@ -258,6 +319,15 @@ const WRONG: [
     })),
   ],
   [
+    'signIn() returns what ends in ten years',
+    SIGN_IN,
+    /a Credential that ends at 20\d\d-.*, in more than 5 years: check where its expiresAt comes from/,
+    wrong((_honest, server) => ({
+      signIn: async () =>
+        Credential.apiKey(server.issueApiToken(), { expiresAt: new Date(Date.now() + 10 * 365 * 24 * 3_600_000) }),
+    })),
+  ],
+  [
     'signIn() returns what the server does not take',
     SIGN_IN,
     /with the credential of signIn\(\) came to HTTP status 401: .*\(it sets x-api-key\)/,
@@ -342,6 +412,14 @@ const WRONG: [
     /One refusal was tried \d+ times: leave out retryable: true/,
     whenRefused(() => Promise.reject(refused('Refused.', { retryable: true }))),
     1_000,
+  ],
+  [
+    'signIn() calls a refusal retryable',
+    REFUSAL,
+    /signIn\(\) called a refusal \(ERR_AUTH_REFUSED\) retryable: leave out retryable: true/,
+    whenRefused(() =>
+      Promise.reject(new AuthError('ERR_AUTH_REFUSED', 'No.', { hint: 'Wait.', status: 403, retryable: true })),
+    ),
   ],
   [
     'signIn() swallows a refusal',
@@ -475,6 +553,100 @@ const WRONG: [
     wrong((honest, server) => ({
       async refresh(current, context) {
         await (await fetch(`${server.url}/api/token/refresh`, { method: 'POST' })).text();
+        return honest.refresh(current, context);
+      },
+    })),
+  ],
+  [
+    'signIn() calls an outage a refusal',
+    OUTAGE,
+    /signIn\(\) said ERR_AUTH_REFUSED when it was answered with HTTP status 503, .*: say ERR_AUTH_UNAVAILABLE/,
+    inOutage(() => Promise.reject(refused('Refused.'))),
+  ],
+  [
+    'signIn() has no hope in an outage',
+    OUTAGE,
+    /signIn\(\) threw ERR_AUTH_UNAVAILABLE: Down\. when .*, which is not retryable: say ERR_AUTH_UNAVAILABLE/,
+    inOutage(() => Promise.reject(new AuthError('ERR_AUTH_UNAVAILABLE', 'Down.', { hint: 'Wait.' }))),
+  ],
+  [
+    'signIn() retries an outage twenty times',
+    OUTAGE,
+    /signIn\(\) sent POST http:\/\/127\.0\.0\.1:\d+\/api\/signin 21 times in one outage: send it once and throw/,
+    inOutage(async (again) => {
+      for (let tries = 1; tries < 20; tries++) await again().catch(() => {});
+      return again();
+    }),
+  ],
+  [
+    'signIn() makes a credential of whatever is answered',
+    OUTAGE,
+    /signIn\(\) returned a Credential when it was answered with HTTP status 503, .*: look at the status before the body/,
+    inOutage(() => Credential.apiKey('<html>')),
+  ],
+  [
+    'signIn() waits for ever in an outage',
+    OUTAGE,
+    /signIn\(\) never settled when it was answered out of order/,
+    inOutage(() => new Promise(() => {})),
+    1_000,
+  ],
+  [
+    'refresh() calls an outage a refusal',
+    OUTAGE,
+    /refresh\(\) said ERR_AUTH_TOKEN_REFUSED when it was answered with HTTP status 503/,
+    wrong((honest) => ({
+      refresh: (current, context) =>
+        honest.refresh(current, context).catch((error) => {
+          if (error.response?.status !== 503) throw error;
+          throw new AuthError('ERR_AUTH_TOKEN_REFUSED', 'Refused.', { hint: 'Sign in.' });
+        }),
+    })),
+  ],
+  [
+    'it follows redirects with the password in the body',
+    REDIRECT,
+    /signIn\(\) followed a redirect to another server, with a secret in the body: follow none \(axios: maxRedirects: 0/,
+    (server) => byOwnClient(server, () => ({ maxRedirects: 5 })),
+  ],
+  [
+    'it follows redirects with the password in a header',
+    REDIRECT,
+    /signIn\(\) followed a redirect to another server, with a secret in the header x-realm-password/,
+    wrong((honest, server) => ({
+      async signIn(context) {
+        const headers = { 'x-realm-password': passwordOf(server) };
+        const realm = await fetch(`${server.url}/api/realm`, { headers, signal: context.signal });
+        await realm.body?.cancel();
+        return honest.signIn(context);
+      },
+    })),
+  ],
+  [
+    'refresh() follows redirects with its token',
+    REDIRECT,
+    /refresh\(\) followed a redirect to another server, with a secret in the body/,
+    wrong((honest, server) => ({
+      async refresh(current, context) {
+        const body = new URLSearchParams({ token: current.refreshToken ?? '' });
+        await (await fetch(`${server.url}/api/me`, { method: 'POST', body, signal: context.signal })).body?.cancel();
+        return honest.refresh(current, context);
+      },
+    })),
+  ],
+  [
+    'it reads without bound',
+    BOUND,
+    /signIn\(\) read 32 MiB of an answer without end: set a limit/,
+    (server) => byOwnClient(server, () => ({ maxContentLength: -1 })),
+  ],
+  [
+    'refresh() reads without bound',
+    BOUND,
+    /refresh\(\) read 32 MiB of an answer without end: set a limit/,
+    wrong((honest, server) => ({
+      async refresh(current, context) {
+        await (await fetch(`${server.url}/api/me`, { redirect: 'manual', signal: context.signal })).text();
         return honest.refresh(current, context);
       },
     })),
@@ -621,6 +793,88 @@ const WRONG: [
     }),
   ],
   [
+    'it prints its password to the console',
+    PRINTS,
+    /A secret was printed to the console: take it out of what the strategy prints/,
+    withPassword((password) => console.log('signing in', { password })),
+  ],
+  [
+    'it prints its password to stdout',
+    PRINTS,
+    /A secret was printed to stdout/,
+    withPassword((password) => void process.stdout.write(`${password}\n`)),
+  ],
+  [
+    'it prints its password, encoded, to stderr',
+    PRINTS,
+    /A secret was printed to stderr/,
+    withPassword((password) => void process.stderr.write(Buffer.from(encodeURIComponent(password)))),
+  ],
+  [
+    'it has its token in a process warning',
+    PRINTS,
+    /A secret was printed to a process warning/,
+    wrong((honest) => ({
+      async refresh(current, context) {
+        process.emitWarning(`${current.refreshToken} is old`);
+        return honest.refresh(current, context);
+      },
+    })),
+  ],
+  [
+    'its constructor prints',
+    PRINTS,
+    /A secret was printed to the console/,
+    (server) =>
+      underTest(server, (user) => {
+        console.debug('%o', user);
+        return new SessionStrategy(user);
+      }),
+  ],
+  [
+    'it sends its password in the query',
+    SENT,
+    /signIn\(\) sent a secret in the URL \(POST http:\/\/127\.0\.0\.1:\d+\/api\/signin\): send it in a header or the body/,
+    (server) => byOwnClient(server, (password) => ({ params: { password } })),
+  ],
+  [
+    'it sends its password in a header that is for something else',
+    SENT,
+    /signIn\(\) sent a secret in user-agent \(GET .*\/api\/me\): send it in Authorization/,
+    wrong((honest, server) => ({
+      async signIn(context) {
+        const headers = { 'user-agent': `wrong/1 (${Buffer.from(`me:${passwordOf(server)}`).toString('base64')})` };
+        await (
+          await fetch(`${server.url}/api/me`, { headers, redirect: 'manual', signal: context.signal })
+        ).body?.cancel();
+        return honest.signIn(context);
+      },
+    })),
+  ],
+  [
+    'authorize() sends the password in a header of its own',
+    SENT,
+    /authorize\(\) put a secret into x-debug, which is no header of the credential: put it into the Credential/,
+    wrong((_honest, server) => ({
+      authorize({ headers }, credential) {
+        credential.applyTo(headers);
+        headers.set('X-Debug', `by ${passwordOf(server)}`);
+      },
+    })),
+  ],
+  [
+    'its credential is in a header that is for something else',
+    SENT,
+    /signIn\(\) put the credential into x-request-id: use a header made for it/,
+    wrong((honest) => ({
+      async signIn(context) {
+        const headers = new Map<string, string>();
+        (await honest.signIn(context)).applyTo(headers);
+        return Credential.headers({ ...Object.fromEntries(headers), 'x-request-id': 'r'.repeat(20) });
+      },
+    })),
+  ],
+  [
     'the suite has secrets so short that they are found by chance',
     SECRETS,
     /has 4 characters: make each at least 8 long/,
@@ -646,16 +900,127 @@ const WRONG: [
 test.each(WRONG)(
   '%s: %s',
   async (_name, title, says, create, timeoutMs = 2_000) => {
+    for (const stream of [process.stdout, process.stderr]) jest.spyOn(stream, 'write').mockReturnValue(true);
+    for (const method of ['log', 'debug'] as const) jest.spyOn(console, method).mockReturnValue(undefined);
+    jest.spyOn(process, 'emitWarning').mockReturnValue(undefined);
     const passwords: string[] = [];
-    const failures = await failuresOf({
+    const errors = await errorsOf({
       timeoutMs,
       create(server) {
         passwords.push(passwordOf(server));
         return create(server);
       },
     });
+    const failures = Object.fromEntries(Object.entries(errors).map(([name, { message }]) => [name, message]));
     expect(failures).toEqual({ [title]: expect.stringMatching(says) });
-    expect(passwords.filter((password) => JSON.stringify(failures).includes(password))).toEqual([]);
+    const shown = Object.values(errors)
+      .map(({ stack }) => stack)
+      .join();
+    expect(passwords.filter((password) => shown.includes(password))).toEqual([]);
   },
-  30_000,
+  60_000,
 );
+
+test('a bug of the strategy is shown with its stack frames, and without the secret in its message', async () => {
+  const passwords: string[] = [];
+  const errors = await errorsOf({
+    create: wrong((_honest, server) => ({
+      async signIn() {
+        passwords.push(passwordOf(server));
+        throw new RangeError(`no use for ${passwordOf(server)}`);
+      },
+    })),
+  });
+  const { stack = '' } = errors[SIGN_IN] as Error;
+  expect(stack).toMatch(/^Error: signIn\(\) failed although .*: RangeError: no use for \[hidden\]\n/);
+  expect(stack).toMatch(/\n +at .*signIn.* \(.*describe-auth-strategy\.test\.ts:\d+:\d+\)\n/);
+  expect(passwords.filter((password) => stack.includes(password))).toEqual([]);
+});
+
+describe('a case that did not run is reported as skipped', () => {
+  /** What each case has told a runner to skip it for, by title. */
+  async function skippedBy(
+    cases: Map<string, Body>,
+    call: (body: Body, skip: (reason: string) => void) => Promise<void>,
+  ): Promise<Record<string, string>> {
+    const skipped: Record<string, string> = {};
+    for (const [title, body] of cases) {
+      await call(body, (reason) => {
+        skipped[title] = reason;
+      }).catch(() => {});
+    }
+    return skipped;
+  }
+  const asArgument = (body: Body, skip: (reason: string) => void) => body.call(undefined, { skip });
+  const asThis = (body: Body, skip: (reason: string) => void) => body.call({ skip }, () => {});
+
+  test.each([
+    ['its argument, as with node:test and vitest', asArgument],
+    ['its this, as with mocha', asThis],
+  ])('to %s', async (_name, call) => {
+    expect(await skippedBy(casesOf({ create: (server) => underTest(server) }), call)).toEqual({
+      [REJECTED]: 'There is no isRejected().',
+      [AUTHORIZE]: 'There is no authorize().',
+    });
+  });
+
+  it('also where something else failed before', async () => {
+    const create = wrong(() => ({ missing: () => ['SESSION_REALM'] }));
+    const cases = casesOf({ create });
+    const skipped = await skippedBy(cases, asArgument);
+    expect([MISSING, ...Object.keys(skipped)]).toEqual([...cases.keys()]);
+    expect(skipped[SIGN_IN]).toBe(`It builds on "${MISSING}".`);
+  });
+
+  it('also where nobody is asked, and nothing ends the credential', async () => {
+    const create = (server: QelosServer) => {
+      const apiToken = server.issueApiToken();
+      const strategy = { name: 'fixed', missing: () => [], signIn: async () => Credential.apiKey(apiToken) };
+      return { strategy, secrets: [apiToken] };
+    };
+    const cases = casesOf<StrategyObstacle>({ create, without: ['refuse', 'hang'] });
+    const skipped = await skippedBy(cases, asArgument);
+    const nobody = 'The strategy asks nobody by HTTP from this process.';
+    expect(skipped).toEqual({
+      [REFRESH]: 'There is no refresh().',
+      [EXPIRY]: 'Nothing ends the credential: create() gives no expire().',
+      [OUTAGE]: nobody,
+      [REDIRECT]: nobody,
+      [BOUND]: nobody,
+      [REJECTED]: 'There is no isRejected().',
+      [AUTHORIZE]: 'There is no authorize().',
+    });
+  });
+
+  const ROOT = join(__dirname, '../..');
+  const SIGNING = 'the strategy "signing"';
+  const NOT_SIGNING = [
+    ...[REFUSAL, SIGN_IN_SIGNAL, REFRESH, EXPIRY, REFRESH_REFUSAL, REFRESH_SIGNAL],
+    ...[OUTAGE, REDIRECT, BOUND, REJECTED],
+  ];
+
+  it('by jest', () => {
+    const args = ['-w', '1', '--json', __filename, '-t', SIGNING];
+    const printed = execFileSync(join(ROOT, 'node_modules/.bin/jest'), args, {
+      cwd: ROOT,
+      encoding: 'utf8',
+      stdio: 'pipe',
+    });
+    const [{ assertionResults }] = JSON.parse(printed).testResults as [
+      { assertionResults: { ancestorTitles: string[]; title: string; status: string }[] },
+    ];
+    const ours = assertionResults.filter(({ ancestorTitles }) => ancestorTitles[0]?.startsWith(SIGNING));
+    expect(ours.filter(({ status }) => status === 'pending').map(({ title }) => title)).toEqual(NOT_SIGNING);
+    expect(ours.filter(({ status }) => status === 'passed')).toHaveLength(ours.length - NOT_SIGNING.length);
+  }, 60_000);
+
+  it('by node:test', () => {
+    const args = ['--import', 'tsx', '--test', '--test-reporter=tap', join(__dirname, 'children/fixed.node.ts')];
+    // Within jest's workers, node:test believes to be one of its own.
+    const env = { ...process.env, NODE_TEST_CONTEXT: undefined, NODE_OPTIONS: undefined };
+    const printed = execFileSync(process.execPath, args, { cwd: ROOT, encoding: 'utf8', env, stdio: 'pipe' });
+    const skipped = [...printed.matchAll(/^ +ok \d+ - (.*) # SKIP/gm)].map(([, title]) => title);
+    expect(skipped).toEqual(NOT_SIGNING.concat(AUTHORIZE).sort((a, b) => printed.indexOf(a) - printed.indexOf(b)));
+    expect(printed).toMatch(/^# fail 0$/m);
+  }, 60_000);
+});

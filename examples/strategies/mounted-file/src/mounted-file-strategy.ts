@@ -1,5 +1,9 @@
-import { readFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { type AuthContext, AuthError, type AuthStrategy, Credential, isAuthError } from 'qelos-auth';
+
+/** More than any credential. */
+const MAX_BYTES = 1024 * 1024;
 
 /**
  * Authenticates with what a mounted file holds, which somebody else replaces while the plugin runs: a Kubernetes secret, a
@@ -24,12 +28,25 @@ export class MountedFileStrategy implements AuthStrategy {
   async signIn({ signal }: AuthContext): Promise<Credential> {
     let text: string;
     try {
-      text = await readFile(this.#path, { encoding: 'utf8', signal });
+      text = await readSmallFile(this.#path, signal);
     } catch (error) {
-      const { code = 'unknown error' } = error as NodeJS.ErrnoException;
+      const { code = 'not a regular file of at most 1 MiB' } = error as NodeJS.ErrnoException;
       throw unusable(`cannot be read (${code})`);
     }
     return credentialFrom(text);
+  }
+}
+
+/** Reads a regular file. Anything else could keep its reader waiting, as a pipe does, or never end, as a device. */
+async function readSmallFile(path: string, signal: AbortSignal): Promise<string> {
+  // Without waiting for somebody to write to a pipe. Windows has no such flag, and no pipes among files.
+  const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+  try {
+    const stats = await file.stat();
+    if (!stats.isFile() || stats.size > MAX_BYTES) throw new Error('not a file to read');
+    return await file.readFile({ encoding: 'utf8', signal });
+  } finally {
+    await file.close();
   }
 }
 

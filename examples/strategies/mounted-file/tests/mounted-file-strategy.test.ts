@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { readlink, rm } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { readlink, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { type AuthError, createQelosAuth, isAuthError, type QelosAuth } from 'qelos-auth';
@@ -143,6 +144,21 @@ describe('MountedFileStrategy', () => {
       assert.doesNotMatch(`${error.stack} ${error.hint} ${JSON.stringify(error)}`, /hidden/);
     });
   }
+
+  it('explains what is no file to read', async () => {
+    const big = join(dirname(secret.file), 'big');
+    await writeFile(big, ' '.repeat(1024 * 1024 + 1));
+    const pipe = join(dirname(secret.file), 'pipe');
+    execFileSync('mkfifo', [pipe]); // a reader of it would wait for somebody who writes
+    for (const path of [big, pipe, '/dev/null']) {
+      const own = createQelosAuth({ config: { url: server.url }, env: {}, strategies: [configured(path)] });
+      const error = await own.signIn().catch((reason: unknown) => reason);
+      assert.ok(isAuthError(error));
+      assert.equal(error.code, 'ERR_AUTH_CONFIG');
+      assert.match(error.message, /cannot be read \(not a regular file of at most 1 MiB\)/);
+      await own.close();
+    }
+  });
 
   it('explains a file that is not there', async () => {
     await rm(secret.file);

@@ -1,6 +1,9 @@
 import axios, { type AxiosResponse } from 'axios';
 import { type AuthContext, AuthError, type AuthStrategy, Credential } from 'qelos-auth';
 
+/** More than any secret: an answer without end must not fill the memory. */
+const MAX_ANSWER_BYTES = 1024 * 1024;
+
 /** What is used of an answer of Vault: https://developer.hashicorp.com/vault/api-docs */
 interface VaultAnswer {
   auth?: { lease_duration: number } | null;
@@ -56,10 +59,11 @@ export class VaultStrategy implements AuthStrategy {
     const url = `${this.#address.replace(/\/+$/, '')}/v1/${path}`;
     try {
       // A redirect would take the token to another host.
-      return await axios.request({ method, url, headers, signal, maxRedirects: 0, validateStatus: null });
+      const limits = { maxRedirects: 0, maxContentLength: MAX_ANSWER_BYTES };
+      return await axios.request({ method, url, headers, signal, validateStatus: null, ...limits });
     } catch {
       // Never pass on what axios throws: it holds the request, with the token.
-      throw new AuthError('ERR_AUTH_UNAVAILABLE', 'VAULT_ADDR did not answer.', {
+      throw new AuthError('ERR_AUTH_UNAVAILABLE', 'VAULT_ADDR did not answer, or with more than 1 MiB.', {
         hint: 'Check the address (https://host:8200, without /v1), the network and the certificate; NODE_EXTRA_CA_CERTS names a CA of your own. It is tried again by itself.',
         retryable: true,
       });

@@ -1,7 +1,11 @@
-import { readFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
 import axios, { type AxiosResponse } from 'axios';
 import { AUTH_CONFIG, type AuthConfig, type AuthContext, AuthError, type AuthStrategy, Credential } from 'qelos-auth';
 import { inject, injectable } from 'tsyringe';
+
+/** More than any token, in a file or an answer: what has no end must not fill the memory. */
+const MAX_BYTES = 1024 * 1024;
 
 /** An answer of the endpoint, good or not (RFC 8693, 2.2). */
 interface TokenAnswer {
@@ -55,9 +59,9 @@ export class WorkloadIdentityStrategy implements AuthStrategy {
 
   async #identityToken(signal: AbortSignal): Promise<string> {
     try {
-      return (await readFile(this.#tokenFile, { encoding: 'utf8', signal })).trim();
+      return (await readSmallFile(this.#tokenFile, signal)).trim();
     } catch (error) {
-      const { code = 'unknown error' } = error as NodeJS.ErrnoException;
+      const { code = 'not a regular file of at most 1 MiB' } = error as NodeJS.ErrnoException;
       throw new AuthError('ERR_AUTH_CONFIG', `QELOS_IDENTITY_TOKEN_FILE names a file that cannot be read (${code}).`, {
         hint: 'Check that the token is mounted there (in Kubernetes, a projected volume) and that the plugin may read it. It is tried again by itself.',
         retryable: true,
@@ -75,14 +79,28 @@ export class WorkloadIdentityStrategy implements AuthStrategy {
     });
     try {
       // A redirect (307) would take the identity to another host.
-      return await axios.post(this.#endpoint, form, { signal, maxRedirects: 0, validateStatus: null });
+      const limits = { maxRedirects: 0, maxContentLength: MAX_BYTES };
+      return await axios.post(this.#endpoint, form, { signal, validateStatus: null, ...limits });
     } catch {
       // Never pass on what axios throws: it holds the request, with the identity.
-      throw new AuthError('ERR_AUTH_UNAVAILABLE', 'QELOS_TOKEN_EXCHANGE_URL did not answer.', {
+      throw new AuthError('ERR_AUTH_UNAVAILABLE', 'QELOS_TOKEN_EXCHANGE_URL did not answer, or with more than 1 MiB.', {
         hint: 'Check the URL, the network and the certificate; NODE_EXTRA_CA_CERTS names a CA of your own. It is tried again by itself.',
         retryable: true,
       });
     }
+  }
+}
+
+/** Reads a regular file. Anything else could keep its reader waiting, as a pipe does, or never end, as a device. */
+async function readSmallFile(path: string, signal: AbortSignal): Promise<string> {
+  // Without waiting for somebody to write to a pipe. Windows has no such flag, and no pipes among files.
+  const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+  try {
+    const stats = await file.stat();
+    if (!stats.isFile() || stats.size > MAX_BYTES) throw new Error('not a file to read');
+    return await file.readFile({ encoding: 'utf8', signal });
+  } finally {
+    await file.close();
   }
 }
 

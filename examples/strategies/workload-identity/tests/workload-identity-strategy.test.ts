@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { rm } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { type AuthError, createQelosAuth, isAuthError, type QelosAuth } from 'qelos-auth';
@@ -113,6 +114,15 @@ describe('WorkloadIdentityStrategy', () => {
     const error = await failure();
     assert.deepEqual([error.code, error.retryable], ['ERR_AUTH_CONFIG', true]);
     assert.match(error.message, /QELOS_IDENTITY_TOKEN_FILE.*ENOENT/);
+    assert.deepEqual(broker.shown, []);
+  });
+
+  it('explains a token file that is no file to read', async () => {
+    await rm(platform.tokenFile);
+    execFileSync('mkfifo', [platform.tokenFile]); // a reader of it would wait for somebody who writes
+    const error = await failure();
+    assert.equal(error.code, 'ERR_AUTH_CONFIG');
+    assert.match(error.message, /QELOS_IDENTITY_TOKEN_FILE.*\(not a regular file of at most 1 MiB\)/);
     assert.deepEqual(broker.shown, []);
   });
 

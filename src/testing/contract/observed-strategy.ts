@@ -1,8 +1,19 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { ClientRequest } from 'node:http';
-import type { Credential } from '../credentials/credential';
-import type { AuthContext, AuthStrategy, OutgoingRequest } from '../strategies/auth-strategy';
+import type { Credential } from '../../credentials/credential';
+import type { AuthContext, AuthStrategy, OutgoingRequest } from '../../strategies/auth-strategy';
+
+/** An HTTP request of a strategy, by node:http or fetch. */
+export interface SentRequest {
+  /** Without the query, which may hold a secret: `POST http://127.0.0.1:80/path`. */
+  readonly name: string;
+  /** Path and query. */
+  readonly path: string;
+  readonly headers: readonly Header[];
+}
+
+type Header = readonly [name: string, value: string];
 
 /** One call of a strategy by the library, and what came of it. */
 export interface StrategyCall {
@@ -13,10 +24,11 @@ export interface StrategyCall {
   outcome?: { readonly value: unknown } | { readonly error: unknown };
   /** Resolves when it has settled, either way. */
   readonly settled: Promise<void>;
-  /** The HTTP requests it sent, by node:http or fetch, as `POST http://127.0.0.1:80/path`. */
-  readonly sent: string[];
+  readonly sent: SentRequest[];
   /** What `authorize` changed that it must not, by name. */
   readonly changed: string[];
+  /** The headers that `authorize` has set. */
+  readonly set: Header[];
 }
 
 const CHANNELS = ['http.client.request.start', 'undici:request:create'] as const;
@@ -26,10 +38,10 @@ export class StrategyObserver {
   readonly calls: StrategyCall[] = [];
   /** Told of each call as it begins. */
   onCall: (call: StrategyCall) => void = () => {};
-  readonly #sender = new AsyncLocalStorage<string[]>();
+  readonly #sender = new AsyncLocalStorage<SentRequest[]>();
   readonly #onRequest = (message: unknown) => {
     // Whose request it is, is known by where it was sent from: a server in the same process sends some too.
-    this.#sender.getStore()?.push(nameOf((message as { request: SentRequest }).request));
+    this.#sender.getStore()?.push(sentRequest((message as { request: NativeRequest }).request));
   };
 
   constructor() {
@@ -42,14 +54,19 @@ export class StrategyObserver {
     this.#sender.disable();
   }
 
+  /** Whether what is done right now is done by the strategy, or because of it. */
+  get isInCall(): boolean {
+    return this.#sender.getStore() !== undefined;
+  }
+
   /** The calls of one operation, in order. */
   of(operation: StrategyCall['operation']): StrategyCall[] {
     return this.calls.filter((call) => call.operation === operation);
   }
 
   /** What is sent during a call that is not asynchronous. */
-  sentDuring(body: () => void): string[] {
-    const sent: string[] = [];
+  sentDuring(body: () => void): SentRequest[] {
+    const sent: SentRequest[] = [];
     this.#sender.run(sent, body);
     return sent;
   }
@@ -68,8 +85,8 @@ export class StrategyObserver {
       ...(isRejected && { isRejected: (answer) => isRejected.call(strategy, answer) }),
       ...(authorize && {
         authorize: (request: OutgoingRequest, credential: Credential) =>
-          this.#observe('authorize', credential, ({ changed }) =>
-            authorize.call(strategy, guarded(request, changed), credential),
+          this.#observe('authorize', credential, (call) =>
+            authorize.call(strategy, guarded(request, call), credential),
           ),
       }),
     };
@@ -84,7 +101,7 @@ export class StrategyObserver {
     const settled = new Promise<void>((resolve) => {
       settle = resolve;
     });
-    const call: StrategyCall = { operation, current, settled, sent: [], changed: [] };
+    const call: StrategyCall = { operation, current, settled, sent: [], changed: [], set: [] };
     this.calls.push(call);
     this.onCall(call);
     // A strategy that throws at once, or returns no promise, is called like any other.
@@ -103,20 +120,46 @@ export class StrategyObserver {
   }
 }
 
-/** A request of node:http, or of the client behind `fetch`. */
-type SentRequest = Pick<ClientRequest, 'method' | 'protocol' | 'path' | 'getHeader'> & { origin?: string };
-
-/** Without the query, which may hold a secret. */
-function nameOf(request: SentRequest): string {
-  const origin = request.origin ?? `${request.protocol}//${request.getHeader('host')}`;
-  return `${request.method} ${origin}${request.path.split('?', 1)[0]}`;
+/** A request of the client behind `fetch`: its headers are names and values in turn, or in old versions their text. */
+interface UndiciRequest {
+  readonly method: string;
+  readonly origin: string;
+  readonly path: string;
+  readonly headers: readonly unknown[] | string;
 }
 
-/** A request that notes who tries to change it. Its headers may be changed, as long as those of the caller stay. */
-function guarded(request: OutgoingRequest, changed: string[]): OutgoingRequest {
+type NativeRequest = ClientRequest | UndiciRequest;
+
+function sentRequest(request: NativeRequest): SentRequest {
+  const { method, path } = request;
+  const origin = 'origin' in request ? request.origin : `${request.protocol}//${request.getHeader('host')}`;
+  return { name: `${method} ${origin}${path.split('?', 1)[0]}`, path, headers: headersOf(request) };
+}
+
+function headersOf(request: NativeRequest): Header[] {
+  if (!('origin' in request)) return Object.entries(request.getHeaders()).map(([name, value]) => [name, String(value)]);
+  const { headers } = request;
+  const list =
+    typeof headers === 'string'
+      ? headers.split('\r\n').flatMap((line) => line.split(/: (.*)/, 2))
+      : headers.map(String);
+  return list.flatMap((name, index) => (index % 2 === 0 ? [[name.toLowerCase(), list[index + 1] ?? ''] as const] : []));
+}
+
+/** A request that notes what is set on it, and who tries to change anything but its headers. */
+function guarded(request: OutgoingRequest, { changed, set }: StrategyCall): OutgoingRequest {
+  const { headers } = request;
+  const noting: OutgoingRequest['headers'] = {
+    get: (name) => headers.get(name),
+    set(name, value) {
+      set.push([name.toLowerCase(), String(value)]);
+      headers.set(name, value);
+    },
+    delete: (name) => headers.delete(name),
+  };
   const note = (_: OutgoingRequest, property: string | symbol) => {
     changed.push(`request.${String(property)}`);
     return true;
   };
-  return new Proxy(request, { set: note, defineProperty: note, deleteProperty: note });
+  return new Proxy({ ...request, headers: noting }, { set: note, defineProperty: note, deleteProperty: note });
 }

@@ -1,15 +1,22 @@
+import { Agent } from 'node:http';
 import { clearTimeout, setTimeout } from 'node:timers';
-import { createQelosAuth } from '../container';
-import { Credential, headersOf } from '../credentials/credential';
-import { isAuthError, kindOf } from '../errors';
-import type { QelosAuth } from '../qelos-auth';
+import { createQelosAuth } from '../../container';
+import { Credential, headersOf } from '../../credentials/credential';
+import { isAuthError, kindOf } from '../../errors';
+import type { QelosAuth } from '../../qelos-auth';
+import { Detour } from './detour';
+import { Impostor, type Imposture } from './impostor';
 import { type StrategyCall, StrategyObserver } from './observed-strategy';
+import { Prints } from './prints';
 import type {
   AuthStrategyServer,
   StrategyObstacle,
   StrategyUnderTest,
   StrategyUnderTestWithout,
 } from './strategy-under-test.types';
+
+/** Shorter ones are found by chance. */
+export const SHORTEST_SECRET = 8;
 
 /** How a world is made, for one case. */
 export interface WorldOptions<S extends AuthStrategyServer> {
@@ -22,6 +29,9 @@ export interface WorldOptions<S extends AuthStrategyServer> {
 
 type Made = StrategyUnderTestWithout<StrategyObstacle>;
 
+/** Makes a fresh world, and ends it when the body is done. */
+export type Within = <T>(body: (world: World) => Promise<T>) => Promise<T>;
+
 /** What came of a call of the API: the status answered, or why there was none. */
 export type Outcome = { readonly status: number } | { readonly error: unknown };
 
@@ -33,6 +43,10 @@ export class World {
   readonly subject: StrategyUnderTest;
   readonly #without: readonly StrategyObstacle[];
   readonly observer = new StrategyObserver();
+  /** What was printed since before the strategy was made. */
+  readonly prints: Prints;
+  readonly #detour = new Detour(() => this.observer.isInCall);
+  #impostor: Impostor | undefined;
   readonly #server: AuthStrategyServer;
   readonly #timeoutMs: number;
   readonly #opened: QelosAuth[] = [];
@@ -40,10 +54,12 @@ export class World {
   private constructor(
     server: AuthStrategyServer,
     subject: StrategyUnderTest,
+    prints: Prints,
     { without, timeoutMs }: Pick<WorldOptions<AuthStrategyServer>, 'without' | 'timeoutMs'>,
   ) {
     this.#server = server;
     this.subject = subject;
+    this.prints = prints;
     this.#without = without;
     this.#timeoutMs = timeoutMs;
   }
@@ -53,15 +69,17 @@ export class World {
     body: (world: World) => Promise<T>,
   ): Promise<T> {
     const server = await options.startServer();
+    const prints = new Prints();
     try {
       const subject = await created(options, server);
-      const world = new World(server, subject, options);
+      const world = new World(server, subject, prints, options);
       try {
         return await body(world);
       } finally {
         await world.#close();
       }
     } finally {
+      prints.close();
       await server.close();
     }
   }
@@ -76,8 +94,12 @@ export class World {
       config: { url: this.#server.url, strategy: strategy.name, timeoutMs },
       env: {},
       strategies: [this.observer.watch(strategy)],
-      // For an API that is silent too; more than any sign-in may take.
-      axios: { timeout: 2 * timeoutMs },
+      axios: {
+        // For an API that is silent too; more than any sign-in may take.
+        timeout: 2 * timeoutMs,
+        // A connection that the API had first would lead past the impostor.
+        httpAgent: new Agent({ keepAlive: false }),
+      },
     });
     this.#opened.push(auth);
     return auth;
@@ -92,6 +114,13 @@ export class World {
   async expire(): Promise<void> {
     if (this.subject.expire) await this.subject.expire();
     else this.#server.expireAccessTokens?.();
+  }
+
+  /** From now on an impostor answers in the place of whoever the strategy asks. */
+  async impersonate(imposture: Imposture): Promise<Impostor> {
+    this.#impostor = await Impostor.start(imposture);
+    await this.#detour.lead(this.#impostor.port);
+    return this.#impostor;
   }
 
   /** The last call of an operation. */
@@ -119,16 +148,35 @@ export class World {
     return [...new Set([...this.subject.secrets, ...tokens])].filter((secret) => secret !== '');
   }
 
-  /** What the author has to change, without a secret in it. */
-  fault(message: string): Error {
-    let text = message;
-    for (const secret of this.secrets) text = text.replaceAll(secret, '[hidden]');
-    return new Error(text);
+  /** Those that can't be found by chance. */
+  get knownSecrets(): string[] {
+    return this.secrets.filter((secret) => secret.length >= SHORTEST_SECRET);
+  }
+
+  /**
+   * What the author has to change, without a secret in it.
+   *
+   * @param thrown - what came up instead, whose stack frames say where
+   */
+  fault(message: string, thrown?: unknown): Error {
+    const fault = new Error(this.#redact(message));
+    const frames =
+      thrown instanceof Error ? (thrown.stack ?? '').split('\n').filter((line) => /^ +at /.test(line)) : [];
+    if (frames.length > 0) fault.stack = [String(fault), ...frames.map((line) => this.#redact(line))].join('\n');
+    return fault;
+  }
+
+  #redact(text: string): string {
+    let result = text;
+    for (const secret of this.secrets) result = result.replaceAll(secret, '[hidden]');
+    return result;
   }
 
   async #close(): Promise<void> {
     this.observer.close();
+    this.#detour.close();
     for (const auth of this.#opened) await auth.close();
+    await this.#impostor?.close();
     await this.subject.close?.();
   }
 }

@@ -1,0 +1,210 @@
+import type { CreateAxiosDefaults } from 'axios';
+import type { Credential } from '../credentials/credential';
+import { CredentialManager, type CredentialManagerOptions } from '../credentials/credential-manager';
+import { toAuthError } from '../credentials/obtain-errors';
+import { AuthError, isRefusedCredential } from '../errors';
+import type { EventHub } from '../events';
+import type { CredentialSource } from '../http/auth-interceptor';
+import type { Transport } from '../http/transport';
+import { QelosAuth } from '../qelos-auth';
+import { takeUser } from '../sdk/sign-in-sdk';
+import { ApiTokenStrategy } from '../strategies/api-token-strategy';
+import type { ApiAnswer, AuthContext, AuthStrategy } from '../strategies/auth-strategy';
+import type { Pooled, TenantPool } from './tenant-pool';
+import type { LoadedTenant, TenantSettings } from './tenant-settings';
+
+/** What a tenant's calls are made with. Cheap to make and to drop: get one for each piece of work. */
+export type TenantHandle = Pick<QelosAuth, 'http' | 'fetch' | 'sdk' | 'signIn' | 'attach'>;
+
+/** What all tenants of a `TenantAuth` share. */
+export interface Shared extends Pick<EventHub, 'emit'> {
+  readonly timeoutMs: number;
+  readonly settings: TenantSettings;
+  readonly pool: TenantPool<Tenant>;
+  /** Those whose settings, when they were last loaded, named another URL. */
+  readonly moved: WeakSet<Tenant>;
+  /** The bare client for an instance, which ends with the signal. */
+  client(url: string, signal: AbortSignal): AuthContext['http'];
+}
+
+/**
+ * One tenant on one instance: what keeps its credential, and the strategy that its settings led to when it last signed in. There
+ * may be 100,000 of them, so it is itself all that its manager needs to be given: the options, the strategy and the listener of events.
+ *
+ * It never changes to another URL, as the handles that are out send to this one. A tenant that has moved gets a successor.
+ */
+export class Tenant implements CredentialManagerOptions, CredentialSource, Pooled<Tenant> {
+  readonly id: string;
+  readonly #shared: Shared;
+  readonly #manager: CredentialManager;
+  /** Where it has signed in, and with what; nothing before that. */
+  #url = '';
+  #chosen: AuthStrategy | undefined;
+  older: Tenant | undefined;
+  newer: Tenant | undefined;
+
+  constructor(id: string, shared: Shared) {
+    this.id = id;
+    this.#shared = shared;
+    this.#manager = new CredentialManager(this);
+  }
+
+  /** A set of what is made from the parts that stay; the garbage collector may have it back at any time. */
+  handle(axios: CreateAxiosDefaults | undefined, transport: Transport | undefined): TenantHandle {
+    const selection = { strategy: this.strategy, skipped: [] };
+    return new QelosAuth({ config: { url: this.#url }, selection, axios, transport, tenant: this });
+  }
+
+  /** Whether it needs a successor, as its settings name another URL by now. */
+  get hasMoved(): boolean {
+    return this.#shared.moved.has(this);
+  }
+
+  close(): void {
+    this.#manager.close();
+  }
+
+  // What the requests of a handle need.
+
+  /** As {@link CredentialManager.get}; errors name the tenant. */
+  get(rejected?: Credential): Credential | Promise<Credential> {
+    this.#shared.pool.use(this);
+    const credential = this.#manager.get(rejected);
+    return credential instanceof Promise
+      ? credential.catch((error) => Promise.reject(named(error, this.id)))
+      : credential;
+  }
+
+  mayHaveEnded(credential: Credential): boolean {
+    return this.#manager.mayHaveEnded(credential);
+  }
+
+  replayed(credential: Credential, cured: boolean): void {
+    this.#manager.replayed(credential, cured);
+  }
+
+  // What the manager needs.
+
+  get strategy(): AuthStrategy {
+    return this as AuthStrategy; // a method that its accessor says is undefined is as good as one that is not there
+  }
+
+  get timeoutMs(): number {
+    return this.#shared.timeoutMs;
+  }
+
+  get events(): Pick<EventHub, 'emit'> {
+    const mine = <T>(detail: T) => ({ ...detail, tenant: this.id });
+    return {
+      emit: (event, made) => this.#shared.emit(event, () => mine(typeof made === 'function' ? made() : made)),
+    };
+  }
+
+  context(signal: AbortSignal): AuthContext {
+    return contextAt(this.#url, signal, this.#shared);
+  }
+
+  onFlight(flight: Promise<Credential>): void {
+    const { pool } = this.#shared;
+    pool.pin(this);
+    const over = () => pool.unpin(this);
+    flight.then(over, over);
+  }
+
+  // The strategy that was chosen for it, whichever that is at the moment.
+
+  get name(): string {
+    return this.#chosen?.name ?? 'none';
+  }
+
+  missing(): readonly string[] {
+    return [];
+  }
+
+  /** Loads the settings and signs in as they say. What a flight finds that has been given up changes nothing. */
+  async signIn({ signal }: AuthContext): Promise<Credential> {
+    const { url, strategy, skipped } = await this.load(signal);
+    if (this.hasMoved) throw movedTenant();
+    this.events.emit('strategySelected', { strategy: strategy.name, skipped });
+    let credential: Credential;
+    try {
+      credential = await strategy.signIn(contextAt(url, signal, this.#shared));
+    } catch (error) {
+      throw toAuthError(error, 'sign-in', strategy.name);
+    }
+    signal.throwIfAborted();
+    this.#url = url;
+    this.#chosen = strategy;
+    takeUser(credential); // nobody may ever ask, and it would stay as long as the credential does
+    return credential;
+  }
+
+  get refresh(): AuthStrategy['refresh'] {
+    const strategy = this.#chosen;
+    if (!strategy?.refresh) return undefined;
+    return async (current, context) => {
+      try {
+        return (await strategy.refresh?.(current, context)) as Credential;
+      } catch (error) {
+        const failure = toAuthError(error, 'refresh', strategy.name);
+        // An instance that no longer answers as one may be one that the tenant has left. After a refusal the sign-in finds that out.
+        if (!isRefusal(failure)) await this.load(context.signal).catch(() => {});
+        throw this.hasMoved ? movedTenant() : failure;
+      }
+    };
+  }
+
+  get authorize(): AuthStrategy['authorize'] {
+    const strategy = this.#chosen;
+    return strategy?.authorize && ((request, credential) => strategy.authorize?.(request, credential));
+  }
+
+  /** An API token is looked up again when it is refused, as that in a file is. */
+  isRejected(answer: ApiAnswer): boolean {
+    const strategy = this.#chosen;
+    if (strategy instanceof ApiTokenStrategy) return isRefusedCredential(answer);
+    return strategy?.isRejected?.(answer) ?? isRefusedCredential(answer);
+  }
+
+  /** Loads the settings, and finds out whether they lead elsewhere. */
+  async load(signal: AbortSignal): Promise<LoadedTenant> {
+    const { settings, moved } = this.#shared;
+    const loaded = await settings.of(this.id);
+    signal.throwIfAborted(); // a load that took too long must not undo what a later one has found
+    if (this.#chosen && loaded.url !== this.#url) moved.add(this);
+    else moved.delete(this);
+    return loaded;
+  }
+}
+
+function contextAt(url: string, signal: AbortSignal, shared: Shared): AuthContext {
+  return {
+    signal,
+    // Made when a strategy asks for it: not every one does.
+    get http() {
+      return shared.client(url, signal);
+    },
+  };
+}
+
+function isRefusal({ code }: AuthError): boolean {
+  return code === 'ERR_AUTH_REFUSED' || code === 'ERR_AUTH_TOKEN_REFUSED';
+}
+
+/** The error that says which tenant it is about. */
+function named(error: unknown, tenant: string): unknown {
+  if (!(error instanceof AuthError)) return error;
+  const { code, message, status, retryable, retryAfterMs, cause } = error;
+  const text = `Tenant ${JSON.stringify(tenant.slice(0, 100))}: ${message}`;
+  const hint = code === 'ERR_AUTH_CLOSED' ? CLOSED_HINT : error.hint;
+  return new AuthError(code, text, { hint, status, retryable, retryAfterMs, cause });
+}
+
+const CLOSED_HINT =
+  'close() of TenantAuth was called, or forget() for this tenant, or for() found that the tenant has moved to another url. Get a new handle by for().';
+
+function movedTenant(): AuthError {
+  return new AuthError('ERR_AUTH_CONFIG', 'Its url has changed, and this handle sends to the old one.', {
+    hint: 'Get a new handle by for(): it signs in at the new url.',
+  });
+}
