@@ -1,0 +1,25 @@
+#!/usr/bin/env node
+import { exitCodeOf, explain } from './context';
+import { runProgram } from './program';
+import { refuseSecrets } from './secret-arguments';
+import { Terminal } from './terminal';
+
+async function main(): Promise<number> {
+  const { stdout, stderr, stdin, env } = process;
+  const terminal = new Terminal({ stdout, stderr, stdin, env });
+  const args = process.argv.slice(2);
+  try {
+    refuseSecrets(args);
+    return await runProgram(args, { terminal, cwd: process.cwd(), env });
+  } catch (error) {
+    const { message, hint } = explain(error);
+    if (args.includes('--json')) terminal.printJson({ error: { message, hint } });
+    else terminal.complain(`${terminal.styled('red', '✗')} ${message}\n  Next: ${hint}`);
+    return exitCodeOf(error);
+  }
+}
+
+main().then((code) => {
+  // Nothing is left running; output that a pipe has not taken yet still goes out.
+  process.exitCode = code;
+});

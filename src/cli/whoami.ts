@@ -1,0 +1,66 @@
+import { isAxiosError } from 'axios';
+import { apiRefusal } from '../index';
+import { type Context, openAccount, tokenPrefix } from './context';
+import { lifeLeft } from './expiry';
+import { CommandFailed } from './failures';
+import { printTable } from './table';
+
+const TIMEOUT_MS = 20_000;
+
+/** What `GET /api/me` says, as far as it is shown. */
+interface Me {
+  readonly username?: string;
+  readonly tenant?: string;
+  readonly roles?: readonly string[];
+  readonly workspace?: { readonly _id: string; readonly name?: string };
+}
+
+/** Prints whose credential the settings lead to. */
+export async function whoami(context: Context): Promise<0> {
+  const auth = openAccount(context);
+  const strategy = auth.strategy.name;
+  try {
+    const { expiresAt } = await auth.signIn();
+    const { data } = await auth.http.get<Me>('/api/me', { timeout: TIMEOUT_MS });
+    const prefix = tokenPrefix(context, strategy);
+    const { username = '', tenant = '', roles = [], workspace } = data;
+    if (context.json) {
+      context.terminal.printJson({
+        user: username,
+        tenant,
+        roles,
+        workspace: workspace ?? null,
+        strategy,
+        tokenPrefix: prefix ?? null,
+        expiresAt: expiresAt?.toISOString() ?? null,
+      });
+      return 0;
+    }
+    printTable(context.terminal, [
+      ['user', username],
+      ['tenant', tenant],
+      ['roles', roles.join(', ') || 'none'],
+      ['workspace', workspace === undefined ? 'none' : `${workspace.name ?? ''} (${workspace._id})`.trim()],
+      ['strategy', strategy],
+      ...(prefix === undefined ? [] : [['token', prefix]]),
+      ['life left', lifeOf(expiresAt, strategy)],
+    ]);
+    return 0;
+  } catch (error) {
+    if (!isAxiosError(error)) throw error;
+    const status = error.response === undefined ? 'no answer' : `HTTP status ${error.response.status}`;
+    throw new CommandFailed(
+      `There is a credential, and GET /api/me with it failed (${status}).`,
+      apiRefusal(error)?.hint ?? 'Run: npx qelos-auth doctor',
+    );
+  } finally {
+    await auth.close();
+  }
+}
+
+function lifeOf(expiresAt: Date | undefined, strategy: string): string {
+  if (expiresAt !== undefined) return `${lifeLeft(expiresAt)}, then renewed automatically`;
+  return strategy === 'api-token' || strategy === 'cli-login'
+    ? 'not known: Qelos tells the end of a token to a session alone (npx qelos-auth tokens list)'
+    : 'not known';
+}

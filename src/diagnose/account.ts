@@ -1,0 +1,204 @@
+import { isAxiosError } from 'axios';
+import { AuthError, apiRefusal, isAuthError } from '../errors';
+import type { QelosAuth } from '../qelos-auth';
+import { answerFrom, describe, saidBy } from './answer';
+import { type Check, type CheckId, failed, ok, skipped, warning } from './diagnosis';
+
+/** A call to make with the account's credential. */
+export interface ProbeCall {
+  /** Calls that change something are not for finding out. */
+  readonly method: 'GET' | 'HEAD';
+  /** Begins with `/`. */
+  readonly path: string;
+}
+
+/** HTTP status of the answer that made an AuthError, where there was one. */
+function statusOf(error: AuthError): number | undefined {
+  return error.status;
+}
+
+/** Signs in, unless there is a credential, and asks whose it is. */
+export async function checkAccount(auth: QelosAuth, timeoutMs: number): Promise<Check[]> {
+  const start = performance.now();
+  let expiresAt: Date | undefined;
+  try {
+    ({ expiresAt } = await auth.signIn());
+  } catch (error) {
+    return [signInFailed(error), skipped('identity', 'not asked: there is no credential')];
+  }
+  const ms = Math.round(performance.now() - start);
+  const signIn = ok('sign-in', `by ${auth.strategy.name}, in ${ms} ms${lifeOf(expiresAt)}${lackOf(auth)}`);
+  return [signIn, ...(await checkIdentity(auth, timeoutMs))];
+}
+
+function lifeOf(expiresAt: Date | undefined): string {
+  if (expiresAt === undefined) return '';
+  return `; renewed automatically before ${expiresAt.toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+}
+
+/** Why the strategies before the chosen one were not. */
+function lackOf({ strategy: { skipped: before } }: QelosAuth): string {
+  return before.map(({ name, missing }) => `; ${name} lacks ${missing.join(', ')}`).join('');
+}
+
+function signInFailed(error: unknown): Check {
+  if (!isAuthError(error)) return refusedAfterwards(error);
+  const retry = error.retryAfterMs === undefined ? '' : ` Next try in ${Math.ceil(error.retryAfterMs / 1000)} s.`;
+  if (error.code === 'ERR_AUTH_WORKSPACE') return failed('workspace', error.message, ...meaningOf(error));
+  return failed('sign-in', `${error.message}${retry}`, ...meaningOf(error));
+}
+
+/** What a code means to the person on call; where no more can be said than the error does, its own hint. */
+function meaningOf(error: AuthError): readonly [meaning: string, next: string] {
+  switch (error.code) {
+    case 'ERR_AUTH_TOKEN_REFUSED':
+      return [
+        'One of: expired, revoked, mistyped, of another instance, bound to a workspace that is gone. The server does not say which. If it was good a minute ago, the auth service may be restarting: try again.',
+        'npx qelos-auth tokens list   (shows which tokens are alive; "tokens create" makes a new one)',
+      ];
+    case 'ERR_AUTH_REFUSED':
+      return [
+        'One of: a wrong password, an unknown user, other upper and lower case in the user name. The server does not say which. If it was good a minute ago, the auth service may be restarting: try again.',
+        'Sign in with them on the log-in page of QELOS_URL; then correct QELOS_USERNAME or QELOS_PASSWORD.',
+      ];
+    case 'ERR_AUTH_WORKSPACE':
+      return [
+        'The identifier is wrong, or the user is no member of that workspace, or the token was created for another one.',
+        'Correct QELOS_WORKSPACE or remove it; or: npx qelos-auth tokens create --workspace <id>',
+      ];
+    case 'ERR_AUTH_UNAVAILABLE':
+      return [
+        statusOf(error) === undefined
+          ? 'The server stopped answering between two calls, or is overloaded.'
+          : 'The auth service is overloaded, being deployed, or out of order.',
+        'Look at the auth service and its database, and try again.',
+      ];
+    default:
+      return ['No credential can be had.', error.hint];
+  }
+}
+
+/** There is a credential, and the call that asks whose it is failed. */
+function refusedAfterwards(error: unknown): Check {
+  const seen = isAxiosError(error) && error.response ? statusText(error.response.status) : 'no answer';
+  return failed(
+    'sign-in',
+    `There is a credential, and GET /api/me with it failed (${seen}).`,
+    apiRefusal(error)?.hint ?? 'The auth service is overloaded, being deployed, or out of order.',
+    'Look at the auth service and its database, and try again.',
+  );
+}
+
+const statusText = (status: number) => `HTTP status ${status}`;
+
+/** What `GET /api/me` says. */
+interface Me {
+  readonly username?: unknown;
+  readonly tenant?: unknown;
+  readonly roles?: unknown;
+  readonly workspace?: { readonly _id?: unknown; readonly name?: unknown };
+}
+
+async function checkIdentity(auth: QelosAuth, timeoutMs: number): Promise<Check[]> {
+  let me: Me;
+  try {
+    const { data } = await auth.http.get('/api/me', { timeout: timeoutMs });
+    if (typeof data !== 'object' || data === null || !('_id' in data)) {
+      return [failed('identity', 'The answer to GET /api/me is no user.', ...NOT_A_USER)];
+    }
+    me = data as Me;
+  } catch (error) {
+    const check = isAuthError(error) ? signInFailed(error) : refusedAfterwards(error);
+    return [{ ...check, id: 'identity' }];
+  }
+  const roles = Array.isArray(me.roles) ? me.roles.map(String) : [];
+  const who = `${text(me.username)}, tenant ${text(me.tenant)}`;
+  const identity =
+    roles.length > 0
+      ? ok('identity', `${who}, roles ${roles.join(', ')}`)
+      : warning(
+          'identity',
+          `${who}, without any role`,
+          'Most routes of Qelos ask for a role, and refuse this user with 401 or 403.',
+          'Give the user a role in Qelos.',
+        );
+  const { workspace } = me;
+  const bound =
+    workspace === undefined || workspace === null
+      ? 'none'
+      : [text(workspace.name), text(workspace._id)].filter((part) => part !== '').join(', ');
+  return [identity, ok('workspace', bound)];
+}
+
+const NOT_A_USER = [
+  'A proxy in between answers in the place of Qelos.',
+  'Have whatever stands in between let /api through.',
+] as const;
+
+function text(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}
+
+/** Makes the call and says what its answer means. The bodies' meanings are recorded from a real instance. */
+export async function checkProbe(auth: QelosAuth, { method, path }: ProbeCall, timeoutMs: number): Promise<Check> {
+  const what = `${method} ${path.split(/[?#]/, 1)[0]}`;
+  const start = performance.now();
+  try {
+    const response = await auth.http.request({ method, url: path, timeout: timeoutMs, responseType: 'text' });
+    const { status, durationMs } = answerFrom(response, start);
+    return ok('probe', `${what}: HTTP status ${status} in ${durationMs} ms`);
+  } catch (error) {
+    if (isAuthError(error)) return { ...signInFailed(error), id: 'probe' };
+    if (!isAxiosError(error) || !error.response) {
+      return failed('probe', `${what}: no answer.`, 'The service behind this route hangs or is down.', LOOK_AT_SERVICE);
+    }
+    const answer = answerFrom({ ...error.response, data: parsed(error.response.data) }, start);
+    const said = saidBy(answer.data);
+    const seen = `${what}: ${describe(answer)}${said === undefined ? '' : `, "${said}"`}.`;
+    return failed('probe', seen, ...meaningOfAnswer(answer.status, said, apiRefusal(error)?.authCode));
+  }
+}
+
+const LOOK_AT_SERVICE = 'Look at the logs of the service behind this route.';
+
+function meaningOfAnswer(
+  status: number,
+  said: string | undefined,
+  authCode: string | undefined,
+): readonly [meaning: string, next: string] {
+  if (authCode === 'ERR_AUTH_FORBIDDEN') {
+    return [
+      'The credential is good, and its user lacks a role or permission that this route asks for.',
+      'Give the user the role in Qelos, or use a token of another user. A new token of this one does not help.',
+    ];
+  }
+  if (said === 'plugin not exist') {
+    return [
+      'No service and no plugin has this path. It is not about the credential.',
+      'Correct the path, or install the plugin that serves it.',
+    ];
+  }
+  if (status === 401) {
+    return [
+      'The same credential was accepted for GET /api/me. So either the user lacks a role, or the gateway could not ask the auth service in time and passed the call on as anonymous.',
+      'Run it again: if it is refused each time, it is the role.',
+    ];
+  }
+  if (status === 404) return ['There is nothing at this path.', 'Correct the path.'];
+  if (status >= 500) return ['The service behind this route is out of order.', LOOK_AT_SERVICE];
+  return ['The service behind this route did not accept the call.', 'Correct the call.'];
+}
+
+function parsed(data: unknown): unknown {
+  if (typeof data !== 'string') return data;
+  try {
+    return JSON.parse(data);
+  } catch {
+    return data;
+  }
+}
+
+/** The checks that need an account, where there is none. */
+export function withoutAccount(why: string, ids: readonly CheckId[]): Check[] {
+  return ids.map((id) => skipped(id, why));
+}
