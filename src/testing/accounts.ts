@@ -1,5 +1,5 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
-import { serverSeconds } from './server-clock';
+import { serverNow, serverSeconds } from './server-clock';
 import { WriteWindow } from './write-window';
 
 /** The one tenant. The cookie of a session is named after it. */
@@ -11,12 +11,30 @@ const PRIVILEGED_ROLES: readonly string[] = ['admin'];
 export const isPrivileged = (roles: readonly string[]): boolean =>
   roles.some((role) => PRIVILEGED_ROLES.includes(role));
 
+/** A member as the database keeps it. */
+export interface Member {
+  readonly user: string;
+  readonly roles: readonly string[];
+  readonly _id: string;
+  readonly created: Date;
+}
+
+/** An invitation that was not answered yet. */
+export interface Invite {
+  readonly email: string;
+  readonly name?: string;
+  readonly roles: readonly string[];
+  readonly _id: string;
+  readonly created: Date;
+}
+
 export interface Workspace {
   readonly _id: string;
-  readonly name: string;
-  readonly labels: readonly string[];
-  /** Roles by user id. */
-  readonly members: Map<string, readonly string[]>;
+  readonly created: Date;
+  name: string;
+  labels: readonly string[];
+  members: readonly Member[];
+  invites: readonly Invite[];
 }
 
 /** A workspace as one of its members has it: in sign-in's answer, in the token and in `GET /api/me`. */
@@ -37,13 +55,17 @@ export interface Session {
 
 export interface User {
   readonly _id: string;
-  readonly username: string;
+  username: string;
   readonly email: string;
-  readonly firstName: string;
-  readonly lastName: string;
-  readonly roles: readonly string[];
+  firstName: string;
+  lastName: string;
+  roles: readonly string[];
+  metadata: object;
+  internalMetadata: object;
+  passwordHash: Buffer;
   readonly salt: Buffer;
-  readonly passwordHash: Buffer;
+  /** Where the last sign-in landed: the next one that names no workspace goes there. */
+  lastWorkspace: string | undefined;
   /** By token identifier. Never capped: every sign-in adds one, as recorded from a real Qelos. */
   readonly sessions: Map<string, Session>;
   readonly window: WriteWindow;
@@ -63,6 +85,9 @@ export interface NewUser {
 export function objectId(): string {
   return serverSeconds().toString(16).padStart(8, '0') + randomBytes(8).toString('hex');
 }
+
+/** Whether the database takes it for an identifier. What is none makes it fail, instead of finding nothing. */
+export const isObjectId = (id: string): boolean => /^[0-9a-f]{24}$/i.test(id);
 
 /**
  * A salted SHA-256. The real one is bcrypt, which makes a sign-in cost 100-200 ms; that is deliberately not imitated,
@@ -87,8 +112,11 @@ export class Accounts {
       firstName: firstName ?? username,
       lastName: lastName ?? 'Qelos',
       roles: roles === undefined || roles.length === 0 ? ['user'] : roles,
+      metadata: {},
+      internalMetadata: {},
       salt,
       passwordHash: hash(password.trim(), salt),
+      lastWorkspace: undefined,
       sessions: new Map(),
       window: new WriteWindow(),
       version: 0,
@@ -120,16 +148,24 @@ export class Accounts {
     return timingSafeEqual(hash(password.trim(), user.salt), user.passwordHash);
   }
 
+  /** Sessions live on, as recorded: a new password ends neither refresh tokens nor access tokens. */
+  setPassword(user: User, password: string): void {
+    user.passwordHash = hash(password.trim(), user.salt);
+    user.version += 1;
+  }
+
   addWorkspace(workspace: {
     _id?: string | undefined;
     name: string;
     labels?: readonly string[] | undefined;
   }): Workspace {
-    const added = {
+    const added: Workspace = {
       _id: workspace._id ?? objectId(),
       name: workspace.name,
       labels: workspace.labels ?? [],
-      members: new Map<string, readonly string[]>(),
+      members: [],
+      invites: [],
+      created: new Date(serverNow()),
     };
     this.#workspaces.set(added._id, added);
     return added;
@@ -147,13 +183,22 @@ export class Accounts {
     return [...this.#workspaces.values()];
   }
 
-  /** The workspace a user has asked for, or the first of the user's; undefined if the user is no member. */
+  /** The workspace of this id, or the first of the user's; undefined if the user is no member. */
   membership(userId: string, workspaceId?: string): Membership | undefined {
-    for (const { _id, name, labels, members } of this.#workspaces.values()) {
-      const roles = members.get(userId);
-      if (roles !== undefined && (workspaceId === undefined || workspaceId === _id))
-        return { _id, name, roles, labels };
+    for (const workspace of this.#workspaces.values()) {
+      if (workspaceId !== undefined && workspaceId !== workspace._id) continue;
+      const member = memberOf(workspace, userId);
+      const { _id, name, labels } = workspace;
+      if (member !== undefined) return { _id, name, roles: member.roles, labels };
     }
     return undefined;
   }
+}
+
+export const memberOf = ({ members }: Workspace, userId: string): Member | undefined =>
+  members.find(({ user }) => user === userId);
+
+export function addMember(workspace: Workspace, user: string, roles: readonly string[]): void {
+  const added: Member = { user, roles, _id: objectId(), created: new Date(serverNow()) };
+  workspace.members = [...workspace.members.filter((member) => member.user !== user), added];
 }

@@ -1,5 +1,6 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
-import { clearInterval, setInterval } from 'node:timers';
+import { type Answer, answerOf, empty, json, write } from './answers';
+import { clearInterval, setInterval } from './server-clock';
 
 /**
  * What a path answers instead of its usual answer.
@@ -46,18 +47,13 @@ export class Faults {
   }
 }
 
-const JSON_TYPE = 'application/json; charset=utf-8';
 const SLOW_BYTE_MS = 1000;
 
 /** Answers with the fault. `answered` is told the status as soon as there is one. */
 export function commit(fault: QelosServerFault, response: ServerResponse, answered: (status: number) => void): void {
-  const send = (status: number, headers: OutgoingHttpHeaders, body: string | Uint8Array = '') => {
-    answered(status);
-    // One by one, for then a header given in another letter case replaces the usual one instead of joining it.
-    for (const [name, value] of Object.entries({ 'content-length': Buffer.byteLength(body), ...headers })) {
-      if (value !== undefined) response.setHeader(name, value);
-    }
-    response.writeHead(status).end(body);
+  const send = (answer: Answer) => {
+    answered(answer.status);
+    write(answer, response);
   };
 
   if (fault === 'hang') return;
@@ -65,25 +61,18 @@ export function commit(fault: QelosServerFault, response: ServerResponse, answer
     response.socket?.resetAndDestroy();
   } else if (fault === 'slow') {
     answered(200);
-    response.writeHead(200, { 'content-type': JSON_TYPE });
+    response.writeHead(200, { 'content-type': 'application/json; charset=utf-8' });
     const drip = setInterval(() => response.write(' '), SLOW_BYTE_MS);
     response.once('close', () => clearInterval(drip));
     response.write(' ');
   } else if (fault === 'html') {
-    send(
-      200,
-      { 'content-type': 'text/html; charset=utf-8' },
-      '<!DOCTYPE html>\n<title>Sign in</title>\n<p>Please sign in.</p>\n',
-    );
+    const body = '<!DOCTYPE html>\n<title>Sign in</title>\n<p>Please sign in.</p>\n';
+    send({ status: 200, headers: { 'content-type': 'text/html; charset=utf-8' }, body });
   } else if (fault === 'broken-json') {
-    send(200, { 'content-type': JSON_TYPE }, '{"payload":{"token":"');
+    send({ ...json(200, null), body: '{"payload":{"token":"' });
   } else if ('redirect' in fault) {
-    send(302, { location: fault.redirect });
+    send(empty(302, { location: fault.redirect }));
   } else {
-    const { status = 500, body, headers } = fault;
-    if (body === undefined) send(status, { ...headers });
-    else if (typeof body === 'string' || body instanceof Uint8Array) {
-      send(status, { 'content-type': 'text/plain; charset=utf-8', ...headers }, body);
-    } else send(status, { 'content-type': JSON_TYPE, ...headers }, JSON.stringify(body));
+    send(answerOf(fault, 500));
   }
 }

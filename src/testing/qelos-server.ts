@@ -1,97 +1,27 @@
-import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { Accounts, type Membership, type User, type Workspace } from './accounts';
-import { type Answer, errorPage, refusal } from './answers';
+import { Accounts, type User } from './accounts';
+import { type Answer, errorPage, refusal, write } from './answers';
 import { ApiTokens } from './api-tokens';
+import { createAuthGuards } from './auth-guards';
+import { authRoutes, hostnameOf } from './auth-routes';
+import { AuthServiceState } from './auth-service-state';
 import { Authentication } from './authentication';
-import { Entities } from './entities';
-import { commit, Faults, type QelosServerFault } from './faults';
+import { commit, Faults } from './faults';
+import { Gateway, type HandleOwn } from './gateway';
+import { ownRoute, warnOfUnknown } from './own-routes';
+import { defaultUsers, populate } from './population';
+import type { QelosServer, QelosServerOptions } from './qelos-server.types';
 import { readBody } from './request-body';
-import { type RequestFilter, RequestLog } from './request-log';
-import { createRouter } from './routes';
+import { RequestLog } from './request-log';
+import { Routes, type WireRequest } from './routing';
 import { serverNow } from './server-clock';
+import { serviceRoutes } from './service-routes';
 import { Sessions } from './sessions';
+import { userRoutes } from './user-routes';
+import { workspaceRoutes } from './workspace-routes';
 
-/** A user to start with. */
-export interface QelosServerUserOptions {
-  readonly username: string;
-  readonly password: string;
-  /** `['user']` if left out. `admin` is privileged; managing API tokens takes `admin` or `user`. */
-  readonly roles?: readonly string[];
-  /** The workspaces the user is a member of. A name alone will do; users who name the same workspace share it. */
-  readonly workspaces?: readonly (string | QelosServerWorkspaceOptions)[];
-}
-
-/** A workspace to start with. */
-export interface QelosServerWorkspaceOptions {
-  readonly name: string;
-  /** Made up if left out; read it from `server.users`. */
-  readonly _id?: string;
-  /** The user's roles in it; `['user']` if left out. */
-  readonly roles?: readonly string[];
-  readonly labels?: readonly string[];
-}
-
-export interface QelosServerOptions {
-  /** A free one if left out. */
-  readonly port?: number;
-  /** Whole seconds; 300 minutes if left out, as in Qelos. */
-  readonly accessTokenSeconds?: number;
-  /** Whole seconds; 30 days if left out, as in Qelos. Cookie sessions live as long. */
-  readonly refreshTokenSeconds?: number;
-  /** An admin and a plain user, with passwords made up for each server, if left out. */
-  readonly users?: readonly QelosServerUserOptions[];
-}
-
-/** A user the server started with. The password is there for tests to sign in with, and shows wherever this is printed. */
-export interface QelosServerUser {
-  readonly username: string;
-  readonly password: string;
-  readonly roles: readonly string[];
-  readonly workspaces: readonly Membership[];
-}
-
-/** A running server, and what a test can do to it. */
-export interface QelosServer {
-  /** Its origin, `http://127.0.0.1:…`. */
-  readonly url: string;
-  /** The users it started with, the admin first unless you chose. The only place that holds a password in the clear. */
-  readonly users: readonly QelosServerUser[];
-  /** The requests received, faults included. No header and no body is kept. */
-  readonly requests: {
-    count(filter?: RequestFilter): number;
-    /** Starts again at none. */
-    reset(): void;
-  };
-  /**
-   * An API token, of the first user unless named. It lives a year; a past `expiresAt` makes one that has expired, a
-   * `workspace` of no such id one whose workspace is gone. The limit of ten a user does not apply here.
-   *
-   * @throws Error if there is no such user
-   */
-  issueApiToken(options?: { username?: string; expiresAt?: Date; workspace?: string }): string;
-  /** The token is refused from now on. */
-  revokeApiToken(token: string): void;
-  /** Every access token issued until now is refused. Those issued from now on are good, in the same second too. */
-  expireAccessTokens(): void;
-  /**
-   * Refresh tokens and cookies are refused from now on: one user's, or everybody's. Access tokens live on.
-   *
-   * @throws Error if there is no such user
-   */
-  revokeSessions(username?: string): void;
-  /**
-   * Answers requests to `path` (without a query, any method) with `fault` instead. Goes on until told otherwise, or for
-   * `times` requests. A later call for the same path replaces the former; `times` 0 ends it.
-   *
-   * A fault on `/api/me` also hits the other services, as in Qelos: the gateway asks there who is calling (which uses up
-   * one of `times`), gets no good answer, and passes the call on as anonymous. The 2 s it waits for one are left out.
-   */
-  fail(path: string, fault: QelosServerFault, times?: number): void;
-  /** Cuts every connection and frees the port. Nothing keeps the process alive afterwards. May be called twice. */
-  close(): Promise<void>;
-}
+export type { QelosServer } from './qelos-server.types';
 
 /** Connections the system may hold back until they are accepted: tests open thousands at once. */
 const BACKLOG = 16_384;
@@ -105,8 +35,9 @@ const YEAR_MS = 365 * 24 * 60 * 60 * 1000;
 const HOSTS: readonly string[] = ['127.0.0.1', 'localhost', '[::1]'];
 
 /**
- * Starts a Qelos on loopback that answers as recorded from a real one: the auth service behind the gateway, and the
- * entities of a service behind it. Everything is in memory and starts afresh.
+ * Starts a Qelos on loopback that answers as recorded from a real one: the auth service behind the gateway, and what the
+ * SDK calls of the services behind it (blueprints and their entities, blocks, integrations, lambdas). Everything is in
+ * memory and starts afresh.
  *
  * ```ts
  * const server = await startQelosServer();
@@ -116,48 +47,65 @@ const HOSTS: readonly string[] = ['127.0.0.1', 'localhost', '[::1]'];
  * await server.close();
  * ```
  *
- * It has its own clock, which a test's fake timers and mocked dates do not move.
+ * It has its own clock, which a test's fake timers and mocked dates do not move. A request that it has no route for is
+ * answered as by Qelos (401 `plugin not exist`), and a process warning says so, once for each method and path.
+ *
+ * @throws Error if two users have one name, or (`code` `EADDRINUSE`) the port is taken
  */
 export async function startQelosServer(options: QelosServerOptions = {}): Promise<QelosServer> {
-  const { port = 0, accessTokenSeconds = 300 * 60, refreshTokenSeconds = 30 * 24 * 60 * 60 } = options;
+  const { port = 0, accessTokenSeconds = 300 * 60, refreshTokenSeconds = 30 * 24 * 60 * 60, latencyMs = 0 } = options;
   const accounts = new Accounts();
   const users = populate(accounts, options.users ?? defaultUsers());
-  const sessions = new Sessions(accounts, { accessSeconds: accessTokenSeconds, refreshSeconds: refreshTokenSeconds });
   const apiTokens = new ApiTokens(accounts);
+  const state = new AuthServiceState(latencyMs, () => apiTokens.forgetUses());
+  const lives = { accessSeconds: accessTokenSeconds, refreshSeconds: refreshTokenSeconds };
+  const sessions = new Sessions(accounts, state, lives);
+  const authentication = new Authentication({ accounts, sessions, apiTokens, state });
+  const services = { accounts, sessions, apiTokens, state, ...createAuthGuards(authentication, state) };
   const log = new RequestLog();
   const faults = new Faults();
-  const route = createRouter({
-    accounts,
-    sessions,
-    apiTokens,
-    authentication: new Authentication(sessions, apiTokens),
-    entities: new Entities(),
+  const ownRoutes = new Routes<HandleOwn>();
+  const gateway = new Gateway({
+    authentication,
+    state,
+    authRoutes: new Routes([...authRoutes(services), ...userRoutes(services), ...workspaceRoutes(services)]),
+    serviceRoutes: new Routes(serviceRoutes()),
+    ownRoutes,
     meFails: () => faults.take('/api/me') !== undefined,
+    unknown: warnOfUnknown(),
   });
 
-  async function answer(request: IncomingMessage, path: string): Promise<Answer> {
-    const host = hostname(request.headers.host ?? '');
+  async function answer(request: WireRequest, refused: Answer | undefined): Promise<Answer> {
+    const host = hostnameOf(request.headers.host);
     if (!HOSTS.includes(host)) return refusal(400, `no website for host: ${host}`);
-    const read = await readBody(request);
-    if ('refused' in read) return read.refused;
-    return route({ method: request.method ?? 'GET', path, headers: request.headers, body: read.body });
+    return refused ?? gateway.answer(request);
   }
 
-  async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const path = request.url?.split('?', 1)[0] ?? '/';
-    const answered = log.received(request.method ?? 'GET', path);
+  async function serve(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { method = 'GET', headers } = incoming;
+    const [, path = '/', search] = /^([^?]*)\??(.*)$/.exec(incoming.url ?? '/') ?? [];
+    const query = new URLSearchParams(search);
+    const logged = log.received(method, path, query, headers);
+    const read = readBody(incoming).then(({ refused, ...body }) => {
+      logged.carried(body.content);
+      return { refused, ...body };
+    });
     const fault = faults.take(path);
     if (fault !== undefined) {
-      request.resume();
-      commit(fault, response, answered);
+      read.catch(() => undefined); // A body that is cut is no matter here: the fault goes out at once.
+      commit(fault, response, (status) => logged.answered(status));
       return;
     }
-    const { status, headers, body = '' } = await answer(request, path).catch(() => errorPage(500));
+    const {
+      status,
+      headers: more,
+      body,
+    } = await read
+      .then(({ refused, ...rest }) => answer({ method, path, query, headers, ...rest }, refused))
+      .catch(() => errorPage(500));
     if (response.destroyed) return;
-    answered(status);
-    response
-      .writeHead(status, { ...headers, 'x-api-version': 'v1', 'content-length': Buffer.byteLength(body) })
-      .end(body);
+    logged.answered(status);
+    write({ status, headers: { ...more, 'x-api-version': 'v1' }, ...(body !== undefined && { body }) }, response);
   }
 
   const server = createServer(
@@ -183,8 +131,10 @@ export async function startQelosServer(options: QelosServerOptions = {}): Promis
     users,
     requests: {
       count: (filter) => log.count(filter),
+      list: (filter) => log.list(filter),
       reset: () => log.reset(),
     },
+    route: (method, path, handler) => ownRoutes.add([method, path, ownRoute(accounts, handler)]),
     issueApiToken: ({ username = users[0]?.username ?? '', expiresAt, workspace } = {}) =>
       apiTokens.issue(userNamed(username), {
         nickname: 'test',
@@ -197,40 +147,13 @@ export async function startQelosServer(options: QelosServerOptions = {}): Promis
       for (const user of username === undefined ? accounts.users() : [userNamed(username)]) sessions.revoke(user);
     },
     fail: (path, fault, times = Number.POSITIVE_INFINITY) => faults.set(path, fault, times),
+    deploy: () => state.begin('deploying'),
+    stopAuthService: () => state.begin('stopped'),
+    freezeDatabase: () => state.begin('frozen'),
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
         server.closeAllConnections();
       }),
   };
-}
-
-function defaultUsers(): QelosServerUserOptions[] {
-  const password = () => randomBytes(12).toString('base64url');
-  return [
-    { username: 'admin', password: password(), roles: ['admin'] },
-    { username: 'user', password: password(), roles: ['user'] },
-  ];
-}
-
-/** Creates the users and their workspaces, and says what has become of them. */
-function populate(accounts: Accounts, wanted: readonly QelosServerUserOptions[]): QelosServerUser[] {
-  const workspaces = new Map<string, Workspace>();
-  return wanted.map(({ username, password, roles, workspaces: memberOf = [] }) => {
-    const user = accounts.addUser({ username, password, roles });
-    const memberships = memberOf.map((entry): Membership => {
-      const option = typeof entry === 'string' ? { name: entry } : entry;
-      const key = option._id ?? option.name;
-      const workspace = workspaces.get(key) ?? accounts.addWorkspace(option);
-      workspaces.set(key, workspace);
-      workspace.members.set(user._id, option.roles ?? ['user']);
-      return { _id: workspace._id, name: workspace.name, roles: option.roles ?? ['user'], labels: workspace.labels };
-    });
-    return { username, password, roles: user.roles, workspaces: memberships };
-  });
-}
-
-/** The host of a `Host` header, without the port. */
-function hostname(host: string): string {
-  return host.replace(/:\d*$/, '').toLowerCase();
 }

@@ -1,30 +1,52 @@
 import type { IncomingMessage } from 'node:http';
 import { type Answer, errorPage } from './answers';
-import type { WireRequest } from './routes';
 
 /** Express's own limit, which Qelos leaves as it is. */
 const LIMIT_BYTES = 100 * 1024;
 
+/** A body as it was read. */
+export interface ReadBody {
+  /** What came: parsed JSON, the text of other text, the bytes of the rest; undefined for none. Cut at 100 kB. */
+  readonly content: unknown;
+  /** What Express hands to a service: JSON alone, and `{}` where there is none. */
+  readonly body: Readonly<Record<string, unknown>>;
+  /** Why Express does not hand it on. */
+  readonly refused?: Answer;
+}
+
 /**
  * Reads the body to its end, and parses it as Express does: only what is JSON by content type, up to 100 kB. Other
- * bodies are read and dropped, whatever their size, and count as none.
+ * bodies are read, whatever their size, and count as none.
  */
-export async function readBody(request: IncomingMessage): Promise<{ body: WireRequest['body'] } | { refused: Answer }> {
-  const isJson = /^\s*application\/json\s*(;|$)/i.test(request.headers['content-type'] ?? '');
+export async function readBody(request: IncomingMessage): Promise<ReadBody> {
+  const type = request.headers['content-type'] ?? '';
+  const isJson = /^\s*application\/json\s*(;|$)/i.test(type);
   const chunks: Buffer[] = [];
   let length = 0;
+  let room = LIMIT_BYTES;
   for await (const chunk of request as AsyncIterable<Buffer>) {
     length += chunk.length;
-    if (isJson && length <= LIMIT_BYTES) chunks.push(chunk);
+    chunks.push(chunk.subarray(0, room));
+    room -= chunks.at(-1)?.length ?? 0;
   }
-  if (!isJson || length === 0) return { body: {} };
-  if (length > LIMIT_BYTES) return { refused: errorPage(413) };
-  try {
-    const body: unknown = JSON.parse(Buffer.concat(chunks).toString());
-    // Strict mode: a bare string, number or null is malformed too.
-    if (typeof body === 'object' && body !== null) return { body: body as WireRequest['body'] };
-  } catch {
-    // The same answer as for the rest that is malformed.
-  }
-  return { refused: errorPage(400) };
+  const bytes = Buffer.concat(chunks);
+  if (length === 0) return { content: undefined, body: {} };
+  if (!isJson) return { content: isText(type) ? bytes.toString() : bytes, body: {} };
+  const content = parsed(bytes.toString());
+  if (length > LIMIT_BYTES) return { content, body: {}, refused: errorPage(413) };
+  // Strict mode: a bare string, number or null is malformed too.
+  if (typeof content !== 'object' || content === null) return { content, body: {}, refused: errorPage(400) };
+  return { content, body: content as ReadBody['body'] };
 }
+
+/** The value, or the text as it is where it is no JSON. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+const isText = (type: string): boolean =>
+  /^\s*(text\/|application\/x-www-form-urlencoded|application\/xml)/i.test(type);

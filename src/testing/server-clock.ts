@@ -1,4 +1,13 @@
 import { performance } from 'node:perf_hooks';
+import * as timers from 'node:timers';
+
+/**
+ * The timers of the server, taken when the module loads.
+ *
+ * `mock.timers` of node:test and the fake timers of vitest replace those of the module `node:timers` too, so an import
+ * that is looked up at each call would leave the server standing still as soon as a test sets its own clock.
+ */
+export const { clearInterval, clearTimeout, setImmediate, setInterval, setTimeout } = timers;
 
 const monotonic = performance.now.bind(performance);
 const origin = performance.timeOrigin;

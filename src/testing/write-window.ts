@@ -1,5 +1,4 @@
-// From the module, not from the global: a test that fakes its own timers must not stop the server's.
-import { clearTimeout, setImmediate, setTimeout } from 'node:timers';
+import { clearTimeout, setImmediate, setTimeout } from './server-clock';
 
 /** How long a write that nobody joins stays open. bcrypt makes it 100-200 ms in a real Qelos; tests need not wait. */
 const OPEN_MS = 5;

@@ -10,7 +10,7 @@ export type Need =
   | 'workspaces'
   /** Users may create API tokens. */
   | 'api-tokens'
-  /** The gateway is reached directly: a proxy in front would not let a foreign `Host` through. */
+  /** There is a gateway, and it is reached directly: a proxy in front would not let a foreign `Host` through. */
   | 'gateway'
   /** A blueprint whose entities an admin may list. */
   | 'blueprint';

@@ -1,6 +1,8 @@
 import type { Row } from './row';
+import { accountRows } from './rows/accounts';
 import { apiTokenRows } from './rows/api-tokens';
 import { credentialRows } from './rows/credentials';
+import { deployRows } from './rows/deploy';
 import { gatewayRows } from './rows/gateway';
 import { logoutRows } from './rows/logout';
 import { refreshRows } from './rows/refresh';
@@ -16,4 +18,6 @@ export const rows: readonly Row[] = [
   ...gatewayRows,
   ...apiTokenRows,
   ...logoutRows,
+  ...accountRows,
+  ...deployRows,
 ];

@@ -118,12 +118,12 @@ export class World {
   }
 
   /** A new workspace with this user as its member. */
-  async newWorkspace(account: Account, name: string): Promise<string> {
+  async newWorkspace(account: Account, name: string, more: object = {}): Promise<string> {
     const { _id } = await this.#expect<{ _id: string }>({
       method: 'POST',
       path: '/api/workspaces',
       headers: await this.as(account),
-      json: { name, labels: [] },
+      json: { name, labels: [], ...more },
     });
     this.#undo.push(() => this.removeWorkspace(_id));
     return _id;
@@ -131,6 +131,14 @@ export class World {
 
   async removeWorkspace(id: string): Promise<void> {
     await this.send({ method: 'DELETE', path: `/api/workspaces/${id}`, headers: await this.as() });
+  }
+
+  /** Leaves the admin alone in a workspace. */
+  async removeMembers(id: string): Promise<void> {
+    const headers = await this.as();
+    const { _id } = await this.#expect<{ _id: string }>({ method: 'GET', path: '/api/me', headers });
+    const json = { members: [{ user: _id, roles: ['admin'] }] };
+    await this.#expect({ method: 'PUT', path: `/api/workspaces/${id}`, headers, json });
   }
 
   /** A new user who is a member of two workspaces; `Alpha & Omega` is the first. */

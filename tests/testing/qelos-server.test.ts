@@ -262,7 +262,7 @@ describe('fail', () => {
     const list = () => get('/api/blueprints/task/entities', { 'x-api-key': key });
     server.fail('/api/me', 'hang', 1);
     const refused = await list();
-    expect([refused.status, await refused.text()]).toEqual([401, '']);
+    expect([refused.status, await refused.json()]).toEqual([401, { message: 'you must be logged in to access' }]);
     expect((await list()).status).toBe(200);
     expect(server.requests.count({ path: '/api/me' })).toBe(0);
   });

@@ -101,6 +101,7 @@ export const apiTokenRows: readonly Row[] = [
         usageCount: aNumber,
         created: aDate,
         token: aHash,
+        __v: 0,
       },
     }),
     also: discard((headers) => headers),
@@ -199,8 +200,8 @@ export const apiTokenRows: readonly Row[] = [
   row({
     id: 'A14',
     section,
-    title: 'listing: use is counted',
-    needs,
+    title: 'listing: use is counted, twice a call, as the gateway asks first',
+    needs: ['api-tokens', 'gateway'],
     given: async (world) => {
       const account = await world.newUser();
       const { key } = await world.newApiToken(account, { nickname: 'used' });
@@ -208,7 +209,7 @@ export const apiTokenRows: readonly Row[] = [
       return world.as(account);
     },
     request: (headers) => ({ method: 'GET', path, headers }),
-    answer: jsonLike(200, [{ ...listed('used'), lastUsedAt: aDate, usageCount: 1 }]),
+    answer: jsonLike(200, [{ ...listed('used'), lastUsedAt: aDate, usageCount: 2 }]),
   }),
   row({
     id: 'A15',
@@ -249,5 +250,34 @@ export const apiTokenRows: readonly Row[] = [
     given: plain,
     request: (headers) => ({ method: 'DELETE', path: `${path}/malformed`, headers }),
     answer: refused(500, 'Failed to delete API token'),
+  }),
+  row({
+    id: 'A19',
+    section,
+    title: 'creating: malformed workspace',
+    needs,
+    given: plain,
+    request: (headers) => ({
+      method: 'POST',
+      path,
+      headers,
+      json: { nickname: 'mine', expiresAt: farAway(), workspace: 'malformed' },
+    }),
+    answer: refused(500, 'Failed to create API token'),
+  }),
+  row({
+    id: 'A20',
+    section,
+    title: 'creating: expiresAt as a number',
+    needs,
+    given: plain,
+    request: (headers) => ({
+      method: 'POST',
+      path,
+      headers,
+      json: { nickname: 'mine', expiresAt: Date.parse(farAway()) },
+    }),
+    answer: { status: 201, type: 'application/json' },
+    also: discard((headers) => headers),
   }),
 ];

@@ -30,6 +30,12 @@ async function credentials(world: World) {
   return { account, token, cookieName: `qlt_${String(claimsOf(token)['tenant']).slice(0, 8)}` };
 }
 
+/** An admin and a plain user, and whom they would act as. */
+async function asSomebodyElse(world: World) {
+  const user = await world.newUser();
+  return { user, admin: await world.as(), plain: await world.as(await world.newUser()) };
+}
+
 export const credentialRows: readonly Row[] = [
   row({ id: 'C01', section, title: 'nothing', request: () => me(), answer: notLoggedIn }),
   row({ id: 'C02', section, title: 'bearer: garbage', request: () => me(bearer('garbage')), answer: badBearer }),
@@ -230,5 +236,57 @@ export const credentialRows: readonly Row[] = [
     given: async (world) => world.as((await world.newMember()).member),
     request: me,
     answer: jsonLike(200, { ...profile, workspace: { _id: anId, name: text, roles, labels: texts } }),
+  }),
+  row({
+    id: 'C26',
+    section,
+    title: 'acting as somebody else: a privileged account runs as that user',
+    given: asSomebodyElse,
+    request: ({ admin, user }) => me({ ...admin, 'x-impersonate-user': user._id }),
+    answer: { status: 200, type: 'application/json' },
+    also: ({ answers, given: { user } }) => {
+      expect(JSON.parse(answers[0]?.text ?? '')).toMatchObject({ _id: user._id, username: user.username });
+    },
+  }),
+  row({
+    id: 'C27',
+    section,
+    title: 'acting as somebody else: unknown user',
+    given: admin,
+    request: (headers) => me({ ...headers, 'x-impersonate-user': 'f'.repeat(24) }),
+    answer: refused(404, 'Impersonated user not found'),
+  }),
+  row({
+    id: 'C28',
+    section,
+    title: 'acting as somebody else: ignored for accounts without privileges',
+    given: asSomebodyElse,
+    request: ({ plain, user }) => me({ ...plain, 'x-impersonate-user': user._id }),
+    answer: { status: 200, type: 'application/json' },
+    also: ({ answers, given: { user } }) => expect(JSON.parse(answers[0]?.text ?? '')._id).not.toBe(user._id),
+  }),
+  row({
+    id: 'C29',
+    section,
+    title: 'MCP: the metadata of the authorization server',
+    needs: ['gateway'],
+    request: () => ({ method: 'GET', path: '/.well-known/oauth-authorization-server' }),
+    answer: { status: 200, type: 'application/json' },
+  }),
+  row({
+    id: 'C30',
+    section,
+    title: 'MCP: authorize, while it is off',
+    needs: ['control'],
+    request: () => ({ method: 'GET', path: '/api/auth/mcp/authorize' }),
+    answer: { status: 503, type: 'application/json' },
+  }),
+  row({
+    id: 'C31',
+    section,
+    title: 'MCP: token, while it is off',
+    needs: ['control'],
+    request: () => ({ method: 'POST', path: '/api/auth/mcp/token' }),
+    answer: { status: 503, type: 'application/json' },
   }),
 ];

@@ -148,4 +148,38 @@ export const tokenRows: readonly Row[] = [
       expect((await world.send(refreshRequest(given.refreshToken))).status).toBe(401);
     },
   }),
+  row({
+    id: 'T10',
+    section,
+    title: 'an API token that was used lives on after the deletion of its user',
+    needs: ['api-tokens'],
+    given: async (world) => {
+      const account = await world.newUser();
+      const { key } = await world.newApiToken(account);
+      await world.send(me({ 'x-api-key': key }));
+      await world.removeUser(account._id);
+      return key;
+    },
+    request: (key) => me({ 'x-api-key': key }),
+    answer: lives,
+  }),
+  row({
+    id: 'T11',
+    section,
+    title: 'an access token and a refresh token live on after a change of the password',
+    given: async (world) => {
+      const account = await world.newUser();
+      const session = await world.signIn(account);
+      const json = { password: 'another password' };
+      await world.send({ method: 'POST', path: '/api/me', headers: bearer(session.token), json });
+      expect((await world.send(signInRequest(account))).status).toBe(401);
+      expect((await world.send(signInRequest({ ...account, ...json }))).status).toBe(200);
+      return session;
+    },
+    request: ({ token }) => me(bearer(token)),
+    answer: lives,
+    also: async ({ given, world }) => {
+      expect((await world.send(refreshRequest(given.refreshToken))).status).toBe(200);
+    },
+  }),
 ];
