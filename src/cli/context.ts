@@ -54,13 +54,12 @@ export function tokenOf({ env }: Settings, cwd: string, strategy: string): strin
 }
 
 /** The account that the settings give. */
-export function openAccount({ settings: { env } }: Context): QelosAuth {
-  return createQelosAuth({ env });
+export function openAccount({ settings: { env } }: Context, timeoutMs?: number): QelosAuth {
+  return createQelosAuth({ env, ...(timeoutMs !== undefined && { config: { timeoutMs } }) });
 }
 
 /** The address of the instance, where the rest of the settings may be wrong. */
 export function addressOf({ settings: { env } }: Context): string {
-  // Pinned to a strategy that lacks nothing here, so that nothing but the URL counts.
   const { QELOS_URL, QELOS_APP_URL } = env;
   return loadAuthConfig({ QELOS_URL, QELOS_APP_URL }).url;
 }

@@ -65,7 +65,7 @@ async function examine(context: Context, options: Parameters<typeof diagnose>[1]
   let auth: QelosAuth | undefined;
   let fault: unknown;
   try {
-    auth = openAccount(context);
+    auth = openAccount(context, options?.timeoutMs);
   } catch (error) {
     if (!isOfConfiguration(error)) throw error;
     fault = error;
@@ -107,7 +107,7 @@ function configurationOf(context: Context, auth: QelosAuth | undefined, fault: u
       id: 'configuration',
       outcome: 'failed',
       seen: `${message}\n(${from})`,
-      meaning: 'The settings cannot be used as they are; a plugin does not start with them.',
+      meaning: 'A plugin does not start with these settings.',
       next: hint,
     };
   }
@@ -230,6 +230,6 @@ function printDiagnosis({ terminal }: Context, { checks }: Diagnosis): void {
     terminal.print([first, ...rest.map((line) => `${' '.repeat(COLUMN + 2)}${line}`)].join('\n'));
   }
   const count = (outcome: CheckOutcome) => checks.filter((check) => check.outcome === outcome).length;
-  const total = `${checks.length} checks: ${count('failed')} failed, ${count('warning')} to look at.`;
-  terminal.print(`\n${count('failed') + count('warning') === 0 ? `${checks.length} checks: all well.` : total}`);
+  const [ill, odd] = [count('failed'), count('warning')];
+  terminal.print(ill + odd === 0 ? '\nAll is well.' : `\nFailed: ${ill}. To look at: ${odd}.`);
 }

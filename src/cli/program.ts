@@ -81,7 +81,7 @@ function createProgram({ terminal, cwd, env }: World, done: (code: number) => vo
     'doctor --json',
   ])
     .option('--probe <call>', 'also make this call, such as "GET /api/users"')
-    .option('--timeout <seconds>', 'how long each call may take (default: 10)')
+    .option('--timeout <seconds>', 'how long each call may take (default: 10; signing in: 20)')
     .action(action(doctor));
 
   command(program, 'whoami', 'Print whose credential the settings lead to', ['whoami', 'whoami --json']).action(

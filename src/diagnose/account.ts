@@ -3,6 +3,7 @@ import { AuthError, apiRefusal, isAuthError } from '../errors';
 import type { QelosAuth } from '../qelos-auth';
 import { answerFrom, describe, saidBy } from './answer';
 import { type Check, type CheckId, failed, ok, skipped, warning } from './diagnosis';
+import { slowness } from './server';
 
 /** A call to make with the account's credential. */
 export interface ProbeCall {
@@ -100,6 +101,7 @@ interface Me {
 }
 
 async function checkIdentity(auth: QelosAuth, timeoutMs: number): Promise<Check[]> {
+  const start = performance.now();
   let me: Me;
   try {
     const { data } = await auth.http.get('/api/me', { timeout: timeoutMs });
@@ -112,22 +114,25 @@ async function checkIdentity(auth: QelosAuth, timeoutMs: number): Promise<Check[
     return [{ ...check, id: 'identity' }];
   }
   const roles = Array.isArray(me.roles) ? me.roles.map(String) : [];
-  const who = `${text(me.username)}, tenant ${text(me.tenant)}`;
-  const identity =
-    roles.length > 0
-      ? ok('identity', `${who}, roles ${roles.join(', ')}`)
-      : warning(
-          'identity',
-          `${who}, without any role`,
-          'Most routes of Qelos ask for a role, and refuse this user with 401 or 403.',
-          'Give the user a role in Qelos.',
-        );
+  const ms = Math.round(performance.now() - start);
   const { workspace } = me;
   const bound =
     workspace === undefined || workspace === null
       ? 'none'
       : [text(workspace.name), text(workspace._id)].filter((part) => part !== '').join(', ');
-  return [identity, ok('workspace', bound)];
+  return [identityOf(`${text(me.username)}, tenant ${text(me.tenant)}`, roles, ms), ok('workspace', bound)];
+}
+
+function identityOf(who: string, roles: readonly string[], durationMs: number): Check {
+  const slow = slowness(durationMs);
+  if (slow !== undefined) return warning('identity', `${who}; GET /api/me took ${durationMs} ms`, ...slow);
+  if (roles.length > 0) return ok('identity', `${who}, roles ${roles.join(', ')}`);
+  return warning(
+    'identity',
+    `${who}, without any role`,
+    'Most routes of Qelos ask for a role, and refuse this user with 401 or 403.',
+    'Give the user a role in Qelos.',
+  );
 }
 
 const NOT_A_USER = [

@@ -5,6 +5,15 @@ import { type Check, failed, ok, skipped, warning } from './diagnosis';
 /** Recorded: the gateway waits so long for the auth service, and then passes the call on as anonymous. */
 const GATEWAY_WAITS_MS = 2000;
 
+/** What an answer means that took longer than that; undefined if it did not. */
+export function slowness(durationMs: number): readonly [meaning: string, next: string] | undefined {
+  if (durationMs < GATEWAY_WAITS_MS) return undefined;
+  return [
+    'The auth service is slow. The gateway waits 2 s for it and then passes a call on as anonymous: calls with a good credential are answered with 401 now and then.',
+    'Look at the load of the auth service and of its database.',
+  ];
+}
+
 /** So far apart, times in the logs of plugin and server can no longer be compared. */
 const MAX_CLOCK_DIFFERENCE_S = 60;
 
@@ -38,13 +47,9 @@ export function checkServer(seen: Seen): Check {
 }
 
 function answeredAsQelos({ durationMs }: Answer): Check {
-  if (durationMs < GATEWAY_WAITS_MS) return ok('server', `Qelos answered in ${durationMs} ms`);
-  return warning(
-    'server',
-    `Qelos took ${durationMs} ms to answer.`,
-    'The server is slow. Its gateway waits 2,000 ms for the auth service and then passes a call on as anonymous: calls with a good credential are answered with 401 now and then.',
-    'Look at the load of the auth service and of its database.',
-  );
+  const slow = slowness(durationMs);
+  if (slow === undefined) return ok('server', `Qelos answered in ${durationMs} ms`);
+  return warning('server', `Qelos took ${durationMs} ms to answer.`, ...slow);
 }
 
 /** What each code of a connection that failed means, and what to do about it. */
