@@ -28,9 +28,12 @@ export function openContext(
   options: CommonOptions,
 ): Context {
   const settings = readSettings(processEnv, { cwd, envName: options.env, envFile: options.envFile });
-  for (const name of ['QELOS_API_TOKEN', 'QELOS_PASSWORD']) terminal.hide(settings.env[name]);
+  for (const { name, value } of settings.qelos) if (isSecret(name)) terminal.hide(value);
   return { terminal, cwd, settings, json: options.json === true };
 }
+
+/** Misspelt names have secrets too. */
+const isSecret = (name: string) => /TOKEN|KEY|PASS|PWD|SECRET/.test(name) && !name.endsWith('_FILE');
 
 /** The token in use: its first characters, as `tokens list` shows them, and never more. */
 export function tokenPrefix({ settings, cwd }: Context, strategy: string): string | undefined {
@@ -58,10 +61,14 @@ export function openAccount({ settings: { env } }: Context, timeoutMs?: number):
   return createQelosAuth({ env, ...(timeoutMs !== undefined && { config: { timeoutMs } }) });
 }
 
-/** The address of the instance, where the rest of the settings may be wrong. */
-export function addressOf({ settings: { env } }: Context): string {
+/**
+ * The address of the instance, where the rest of the settings may be wrong.
+ *
+ * @param allowInsecureUrl - only where no credential is sent
+ */
+export function addressOf({ settings: { env } }: Context, allowInsecureUrl = false): string {
   const { QELOS_URL, QELOS_APP_URL } = env;
-  return loadAuthConfig({ QELOS_URL, QELOS_APP_URL }).url;
+  return loadAuthConfig({ QELOS_URL, QELOS_APP_URL }, { allowInsecureUrl }).url;
 }
 
 const OF_CONFIGURATION: readonly string[] = ['ERR_AUTH_CONFIG', 'ERR_AUTH_INSECURE_URL', 'ERR_AUTH_NO_STRATEGY'];

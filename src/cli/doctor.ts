@@ -1,8 +1,17 @@
 import { spinner } from '@clack/prompts';
-import { type Check, type CheckOutcome, type Diagnosis, diagnose, isAuthError, type QelosAuth } from '../index';
+import {
+  type AuthError,
+  type Check,
+  type CheckOutcome,
+  type Diagnosis,
+  diagnose,
+  isAuthError,
+  type QelosAuth,
+} from '../index';
 import { addressOf, type Context, isOfConfiguration, openAccount, tokenOf } from './context';
 import { dayOf, lifeLeft } from './expiry';
 import { UsageError } from './failures';
+import { wrapped } from './layout';
 import { TokenSession } from './session';
 import { likelyMeant } from './settings';
 import { expiresSoon } from './tokens';
@@ -63,7 +72,7 @@ function readSeconds(text: string): number {
 
 async function examine(context: Context, options: Parameters<typeof diagnose>[1]): Promise<Findings> {
   let auth: QelosAuth | undefined;
-  let fault: unknown;
+  let fault: AuthError | undefined;
   try {
     auth = openAccount(context, options?.timeoutMs);
   } catch (error) {
@@ -85,32 +94,23 @@ async function examine(context: Context, options: Parameters<typeof diagnose>[1]
     outcome: has('failed') ? 'failed' : has('warning') ? 'warning' : 'ok',
     checks,
   };
-  return { diagnosis, isMisconfigured: fault !== undefined };
+  return { diagnosis, isMisconfigured: checks[0]?.outcome === 'failed' };
 }
 
 /** What can be looked at without an account. Sent there is nothing but a call without a credential. */
 function usableAddress(context: Context): string | undefined {
   try {
-    return addressOf(context);
+    return addressOf(context, true);
   } catch {
     return undefined;
   }
 }
 
 /** Which variables count, and where they come from. */
-function configurationOf(context: Context, auth: QelosAuth | undefined, fault: unknown): Check {
+function configurationOf(context: Context, auth: QelosAuth | undefined, fault: AuthError | undefined): Check {
   const { qelos } = context.settings;
   const from = qelos.map(({ name, source }) => `${name} from ${source}`).join(', ') || 'no variable of Qelos is set';
-  if (auth === undefined) {
-    const { message, hint } = isAuthError(fault) ? fault : { message: '', hint: '' };
-    return {
-      id: 'configuration',
-      outcome: 'failed',
-      seen: `${message}\n(${from})`,
-      meaning: 'A plugin does not start with these settings.',
-      next: hint,
-    };
-  }
+  if (auth === undefined) return unusable(context, fault as AuthError, from);
   const strategy = auth.strategy.name;
   const token = tokenOf(context.settings, context.cwd, strategy);
   if (token !== undefined && !/^ql_[0-9a-f]{64}$/.test(token)) {
@@ -133,6 +133,37 @@ function configurationOf(context: Context, auth: QelosAuth | undefined, fault: u
     };
   }
   return { id: 'configuration', outcome: 'ok', seen: `${from}${unused(context, strategy)}` };
+}
+
+function unusable(context: Context, { code, message, hint }: AuthError, from: string): Check {
+  const own = strategyOfTheirOwn(context);
+  if (own !== undefined) {
+    return {
+      id: 'configuration',
+      outcome: 'warning',
+      seen: `QELOS_AUTH_STRATEGY names "${own}", which this command does not have. (${from})`,
+      meaning: 'It is a strategy of the plugin itself, which only the plugin can run; or the name is mistyped.',
+      next: 'Call diagnose(auth) in the plugin: it says the same as this command, of that strategy too.',
+    };
+  }
+  return {
+    id: 'configuration',
+    outcome: 'failed',
+    seen: `${message}\n(${from})`,
+    meaning:
+      code === 'ERR_AUTH_NO_STRATEGY'
+        ? 'A plugin does not start with these settings, unless it has a strategy of its own.'
+        : 'A plugin does not start with these settings.',
+    next: hint,
+  };
+}
+
+const BUILT_IN: readonly string[] = ['api-token', 'oauth-refresh', 'cli-login'];
+
+/** The strategy that is pinned, if it is none of the library's. */
+function strategyOfTheirOwn({ settings: { env } }: Context): string | undefined {
+  const pinned = env['QELOS_AUTH_STRATEGY']?.trim();
+  return pinned === undefined || BUILT_IN.includes(pinned) ? undefined : pinned;
 }
 
 /** The settings that are there and not used, with the reason. */
@@ -220,14 +251,14 @@ const COLUMN = 15;
 function printDiagnosis({ terminal }: Context, { checks }: Diagnosis): void {
   for (const { id, outcome, seen, meaning, next } of checks) {
     const [sign, style] = SIGNS[outcome];
-    const lines = seen.split('\n');
-    const first = `${terminal.styled(style, sign)} ${id.padEnd(COLUMN)}${lines[0]}`;
-    const rest = [
-      ...lines.slice(1),
+    const indent = ' '.repeat(COLUMN + 2);
+    const paragraphs = [
+      ...seen.split('\n'),
       ...(meaning === undefined ? [] : [`It can mean: ${meaning}`]),
-      ...(next === undefined ? [] : [`Next: ${terminal.styled('bold', next)}`]),
+      ...(next === undefined ? [] : [`Next: ${next}`]),
     ];
-    terminal.print([first, ...rest.map((line) => `${' '.repeat(COLUMN + 2)}${line}`)].join('\n'));
+    const lines = paragraphs.flatMap((text) => wrapped(text, terminal.columns - indent.length));
+    terminal.print(`${terminal.styled(style, sign)} ${id.padEnd(COLUMN)}${lines.join(`\n${indent}`)}`);
   }
   const count = (outcome: CheckOutcome) => checks.filter((check) => check.outcome === outcome).length;
   const [ill, odd] = [count('failed'), count('warning')];

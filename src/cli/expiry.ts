@@ -32,7 +32,8 @@ export function dayOf(date: Date): string {
 
 /** How long until a moment, in words. */
 export function lifeLeft(end: Date, now = Date.now()): string {
-  const days = Math.floor((end.getTime() - now) / DAY_MS);
+  // A token made for 90 days a second ago has 90 days.
+  const days = Math.floor((end.getTime() - now + 60_000) / DAY_MS);
   if (days >= 1) return days === 1 ? '1 day' : `${days} days`;
   const minutes = Math.max(0, Math.floor((end.getTime() - now) / 60_000));
   return minutes >= 60 ? `${Math.floor(minutes / 60)} h` : `${minutes} min`;

@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { createQelosAuth } from '../index';
+import { createQelosAuth, isAuthError } from '../index';
 import type { Context } from './context';
 import { DAY_MS, dayOf, lifeLeft, readExpiry } from './expiry';
 import { CommandFailed, UsageError } from './failures';
@@ -147,7 +147,10 @@ async function issue(
     );
   }
   const interruption = new AbortController();
-  const interrupt = () => interruption.abort();
+  const interrupt = () => {
+    interruption.abort();
+    terminal.complain('Interrupted: taking back what was begun.');
+  };
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, interrupt);
   const undo: (() => unknown)[] = [];
   try {
@@ -156,7 +159,7 @@ async function issue(
     terminal.hide(token);
     const user = await verify(session.url, token, wanted);
     for (const file of files) undo.push(file.write(token));
-    if (interruption.signal.aborted) throw new CommandFailed('Interrupted.', 'Run it again.');
+    if (interruption.signal.aborted) throw new CommandFailed('It was interrupted.', 'Run it again.');
     return { token, listed, user, written: files.map(({ target }) => target) };
   } catch (error) {
     throw undo.length === 0 ? error : await undone(error, undo);
@@ -186,6 +189,13 @@ async function verify(url: string, apiToken: string, { workspace }: NewToken): P
   try {
     const { user } = await auth.signIn();
     return user.username ?? '';
+  } catch (error) {
+    if (!isAuthError(error)) throw error;
+    const isAboutWorkspace = workspace !== undefined && /TOKEN_REFUSED|WORKSPACE/.test(error.code);
+    throw new CommandFailed(
+      `GET /api/me did not accept the new token (${error.code}).`,
+      isAboutWorkspace ? 'Check the workspace: the user has to be a member of it.' : 'Run: npx qelos-auth doctor',
+    );
   } finally {
     await auth.close();
   }

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { exitCodeOf, explain } from './context';
+import { wrapped } from './layout';
 import { runProgram } from './program';
 import { refuseSecrets } from './secret-arguments';
 import { Terminal } from './terminal';
@@ -14,7 +15,10 @@ async function main(): Promise<number> {
   } catch (error) {
     const { message, hint } = explain(error);
     if (args.includes('--json')) terminal.printJson({ error: { message, hint } });
-    else terminal.complain(`${terminal.styled('red', '✗')} ${message}\n  Next: ${hint}`);
+    else {
+      const lines = [...message.split('\n'), `Next: ${hint}`].flatMap((text) => wrapped(text, terminal.columns - 2));
+      terminal.complain(`${terminal.styled('red', '✗')} ${lines.join('\n  ')}`);
+    }
     return exitCodeOf(error);
   }
 }

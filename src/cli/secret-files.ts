@@ -85,9 +85,9 @@ function withVariable(text: string, variable: string, value: string, file: strin
   else if (lines.at(-1) === '') lines.splice(-1, 0, `${variable}=${value}`);
   else lines.push(`${variable}=${value}`, '');
   const changed = lines.join(lineEnd);
-  // A value over several lines, say, is more than this can edit.
-  const wanted = { ...parse(text), [variable]: value };
-  if (!sameSettings(parse(changed), wanted)) {
+  const before = parse(text);
+  // A value over several lines would leave its rest behind.
+  if (before[variable]?.includes('\n') || !sameSettings(parse(changed), { ...before, [variable]: value })) {
     throw new UsageError(
       `${file} cannot be changed without touching other lines.`,
       `Write ${variable} on a line of its own, or name another file. Nothing was created.`,

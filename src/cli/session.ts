@@ -1,6 +1,6 @@
 import { password as askPassword, text as askText, confirm, isCancel } from '@clack/prompts';
 import { isAxiosError } from 'axios';
-import { createQelosAuth, type QelosAuth } from '../index';
+import { createQelosAuth, isAuthError, type QelosAuth } from '../index';
 import { addressOf, type Context } from './context';
 import { CommandFailed, UsageError } from './failures';
 
@@ -39,7 +39,7 @@ export class TokenSession {
   }
 
   /**
-   * Signs in, does the work, and signs out: every sign-in adds a session to the user, which would live on for a month.
+   * Signs in with the first call, does the work, and signs out: every sign-in adds a session to the user, which would live on for a month.
    *
    * @throws UsageError if there is no password and nobody to ask; AuthError if it is refused
    */
@@ -49,7 +49,6 @@ export class TokenSession {
     const auth = createQelosAuth({ env: {}, config: { url, username, password, strategy: 'oauth-refresh' } });
     const session = new TokenSession(url, auth);
     try {
-      await auth.signIn();
       return await work(session);
     } finally {
       // Whether that succeeds changes nothing about the work that is done.
@@ -87,7 +86,7 @@ export class TokenSession {
     try {
       return await send();
     } catch (error) {
-      if (!isAxiosError<{ message?: unknown }>(error)) throw error;
+      if (isAuthError(error) || !isAxiosError<{ message?: unknown }>(error)) throw error;
       const { status, data } = error.response ?? {};
       const said = typeof data?.message === 'string' ? `"${data.message.slice(0, 200)}"` : 'nothing more';
       if (status === undefined) {

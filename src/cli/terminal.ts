@@ -19,6 +19,9 @@ const CODES: Readonly<Record<Style, readonly [on: number, off: number]>> = {
   yellow: [33, 39],
 };
 
+/** Longer lines are hard to read, however wide the screen. */
+const MAX_COLUMNS = 100;
+
 /** Shorter ones stand in ordinary words, which hiding them would destroy. */
 const MIN_HIDDEN_LENGTH = 6;
 
@@ -43,6 +46,12 @@ export class Terminal {
   /** Whether something may move: a terminal that nobody asked to keep plain, and not the log of a build. */
   get isAnimated(): boolean {
     return this.isInteractive && this.#isColoured(this.#options.stderr) && !this.#options.env['CI'];
+  }
+
+  /** Characters in a line of results. */
+  get columns(): number {
+    const { stdout } = this.#options;
+    return stdout.isTTY ? Math.min(stdout.columns, MAX_COLUMNS) : MAX_COLUMNS;
   }
 
   get streams(): { input: NodeJS.ReadStream; output: NodeJS.WriteStream } {

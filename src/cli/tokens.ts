@@ -1,8 +1,8 @@
 import { type Context, tokenPrefix } from './context';
 import { DAY_MS, dayOf, lifeLeft } from './expiry';
 import { CommandFailed, UsageError } from './failures';
+import { printTable } from './layout';
 import { confirmed, type ListedToken, MAX_TOKENS, TokenSession } from './session';
-import { printTable } from './table';
 
 const SOON_DAYS = 30;
 

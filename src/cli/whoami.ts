@@ -1,9 +1,9 @@
 import { isAxiosError } from 'axios';
-import { apiRefusal } from '../index';
+import { apiRefusal, isAuthError } from '../index';
 import { type Context, openAccount, tokenPrefix } from './context';
 import { lifeLeft } from './expiry';
 import { CommandFailed } from './failures';
-import { printTable } from './table';
+import { printTable } from './layout';
 
 const TIMEOUT_MS = 20_000;
 
@@ -47,7 +47,7 @@ export async function whoami(context: Context): Promise<0> {
     ]);
     return 0;
   } catch (error) {
-    if (!isAxiosError(error)) throw error;
+    if (isAuthError(error) || !isAxiosError(error)) throw error;
     const status = error.response === undefined ? 'no answer' : `HTTP status ${error.response.status}`;
     throw new CommandFailed(
       `There is a credential, and GET /api/me with it failed (${status}).`,

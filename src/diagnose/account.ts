@@ -44,7 +44,8 @@ function lackOf({ strategy: { skipped: before } }: QelosAuth): string {
 
 function signInFailed(error: unknown): Check {
   if (!isAuthError(error)) return refusedAfterwards(error);
-  const retry = error.retryAfterMs === undefined ? '' : ` Next try in ${Math.ceil(error.retryAfterMs / 1000)} s.`;
+  const retry =
+    error.retryAfterMs === undefined ? '' : ` The next try waits ${Math.ceil(error.retryAfterMs / 1000)} s.`;
   if (error.code === 'ERR_AUTH_WORKSPACE') return failed('workspace', error.message, ...meaningOf(error));
   return failed('sign-in', `${error.message}${retry}`, ...meaningOf(error));
 }
@@ -55,7 +56,7 @@ function meaningOf(error: AuthError): readonly [meaning: string, next: string] {
     case 'ERR_AUTH_TOKEN_REFUSED':
       return [
         'One of: expired, revoked, mistyped, of another instance, bound to a workspace that is gone. The server does not say which. If it was good a minute ago, the auth service may be restarting: try again.',
-        'npx qelos-auth tokens list   (shows which tokens are alive; "tokens create" makes a new one)',
+        '"npx qelos-auth tokens list" shows which tokens are alive, "npx qelos-auth tokens create" makes a new one.',
       ];
     case 'ERR_AUTH_REFUSED':
       return [

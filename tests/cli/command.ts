@@ -75,7 +75,11 @@ export interface Session {
 }
 
 /** Runs the built command in a pseudo-terminal. */
-export async function runInTerminal(args: readonly string[], { cwd, env }: Place, typed: readonly Typed[] = []): Promise<Session> {
+export async function runInTerminal(
+  args: readonly string[],
+  { cwd, env }: Place,
+  typed: readonly Typed[] = [],
+): Promise<Session> {
   const pty = spawnInTerminal(process.execPath, [commandFile(), ...args], {
     cwd,
     env: { TERM: 'xterm-256color', ...env },
@@ -103,16 +107,21 @@ export async function runInTerminal(args: readonly string[], { cwd, env }: Place
   ended = true;
   await new Promise<void>((done) => terminal.write('', done));
   const { buffer } = terminal;
-  const lines = Array.from({ length: buffer.active.length }, (_, i) => buffer.active.getLine(i)?.translateToString(true) ?? '');
+  const lines = Array.from(
+    { length: buffer.active.length },
+    (_, i) => buffer.active.getLine(i)?.translateToString(true) ?? '',
+  );
   return { code, screen: lines.join('\n').trimEnd(), raw };
 }
 
 /** Replaces what differs from run to run by the values that docs/cli.md shows. */
-export function steady(text: string, url: string): string {
+export function steady(text: string, url: string, shown = '127.0.0.1:3000'): string {
+  const { host, hostname: name, port } = new URL(url);
+  const [shownName = '', shownPort = ''] = shown.split(':');
   return text
-    .replaceAll(url, 'http://127.0.0.1:3000')
-    .replaceAll(new URL(url).host, '127.0.0.1:3000')
-    .replaceAll(new URL(url).host.split(':').at(-1) as string, '3000')
+    .replaceAll(host, shown)
+    .replaceAll(name.replace(/[[\]]/g, ''), shownName)
+    .replaceAll(port, shownPort)
     .replaceAll(hostname(), 'build-1')
     .replace(/\bin \d+ ms/g, 'in 12 ms')
     .replace(/\btook \d+ ms/g, 'took 2512 ms')

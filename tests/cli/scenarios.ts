@@ -1,7 +1,5 @@
-import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import { join } from 'node:path';
 import { type QelosServer, type QelosServerOptions, type QelosServerUser, startQelosServer } from '../../src/testing';
 import { listen } from '../support/backend';
 import { selfSigned } from '../support/certificate';
@@ -13,6 +11,8 @@ export interface Scenario {
   readonly place: Place;
   /** Address that the transcript shows as `http://127.0.0.1:3000`. */
   readonly url: string;
+  /** Host and port that the transcript shows instead. */
+  readonly shown?: string;
   readonly code: 0 | 1 | 2;
   /** Runs in a pseudo-terminal, where this is typed. */
   readonly typed?: readonly Typed[];
@@ -22,6 +22,7 @@ export interface Scenario {
 
 const WORKSPACE = '65f0c0ffee65f0c0ffee65f1';
 const ENTER = '\r';
+const NOWHERE = 'http://127.0.0.1:64999';
 
 async function start(options: QelosServerOptions = {}): Promise<{ server: QelosServer; plain: QelosServerUser }> {
   const server = await startQelosServer({
@@ -49,8 +50,11 @@ const dotenv = (settings: Record<string, string>): Record<string, string> => ({
 const withToken = (server: QelosServer, token: string, more: Record<string, string> = {}): Place =>
   placeWith({}, dotenv({ QELOS_URL: server.url, QELOS_API_TOKEN: token, ...more }));
 
-const withPassword = (server: QelosServer, { username, password }: QelosServerUser, more: Record<string, string> = {}) =>
-  placeWith({}, dotenv({ QELOS_URL: server.url, QELOS_USERNAME: username, QELOS_PASSWORD: password, ...more }));
+const withPassword = (
+  server: QelosServer,
+  { username, password }: QelosServerUser,
+  more: Record<string, string> = {},
+) => placeWith({}, dotenv({ QELOS_URL: server.url, QELOS_USERNAME: username, QELOS_PASSWORD: password, ...more }));
 
 /** A web server that is no Qelos. */
 async function other(answer: Parameters<typeof createServer>[1]): Promise<string> {
@@ -88,7 +92,7 @@ export const SCENARIOS: Readonly<Record<string, () => Promise<Scenario>>> = {
     const token = server.issueApiToken({ username: plain.username });
     return { place: withToken(server, token), url: server.url, code: 1, secrets: [token] };
   },
-  'no-settings': async () => ({ place: placeWith(), url: 'http://127.0.0.1:1', code: 2 }),
+  'no-settings': async () => ({ place: placeWith(), url: NOWHERE, code: 2 }),
   misspelt: async () => {
     const { server } = await start();
     const files = dotenv({ QELOS_URL: server.url, QELOS_API_KEY: 'ql_secret-of-somebody', QELOS_USERNAM: 'x' });
@@ -141,10 +145,13 @@ export const SCENARIOS: Readonly<Record<string, () => Promise<Scenario>>> = {
     return { place: placeWith({ QELOS_URL: url, QELOS_API_TOKEN: TOKEN }), url, code: 1, secrets: [TOKEN] };
   },
   'plain-http': async () => {
-    const { server } = await start();
+    const local = await other((request, response) => {
+      response.writeHead(301, { location: `https://${request.headers.host}${request.url}` }).end();
+    });
     // An address of this machine that does not look like one.
-    const url = `http://[::ffff:127.0.0.1]:${new URL(server.url).port}`;
-    return { place: placeWith({ QELOS_URL: url, QELOS_API_TOKEN: TOKEN }), url: server.url, code: 2, secrets: [TOKEN] };
+    const url = `http://[::ffff:7f00:1]:${new URL(local).port}`;
+    const place = placeWith({ QELOS_URL: url, QELOS_API_TOKEN: TOKEN });
+    return { place, url, shown: '203.0.113.7:3000', code: 2, secrets: [TOKEN] };
   },
   'wants-https': async () => {
     const url = await other((request, response) => {
@@ -202,11 +209,19 @@ export const SCENARIOS: Readonly<Record<string, () => Promise<Scenario>>> = {
   },
   certificate: async () => {
     const url = await secure();
-    return { place: placeWith({ QELOS_URL: url.url, QELOS_API_TOKEN: TOKEN }), url: url.url, code: 1, secrets: [TOKEN] };
+    return {
+      place: placeWith({ QELOS_URL: url.url, QELOS_API_TOKEN: TOKEN }),
+      url: url.url,
+      code: 1,
+      secrets: [TOKEN],
+    };
   },
   'certificate-known': async () => {
     const { url, cert } = await secure();
-    const place = placeWith({ QELOS_URL: url, QELOS_API_TOKEN: TOKEN, NODE_EXTRA_CA_CERTS: 'ca.pem' }, { 'ca.pem': cert });
+    const place = placeWith(
+      { QELOS_URL: url, QELOS_API_TOKEN: TOKEN, NODE_EXTRA_CA_CERTS: 'ca.pem' },
+      { 'ca.pem': cert },
+    );
     return { place, url, code: 1, secrets: [TOKEN] };
   },
   whoami: async () => {
@@ -250,13 +265,14 @@ export const SCENARIOS: Readonly<Record<string, () => Promise<Scenario>>> = {
   },
   full: async () => {
     const { server, plain } = await start();
-    for (let i = 0; i < 10; i++) server.issueApiToken({ username: plain.username });
-    return { place: withPassword(server, plain), url: server.url, code: 1, secrets: [plain.password] };
+    const { username, password } = plain;
+    const [token = ''] = Array.from({ length: 10 }, () => server.issueApiToken({ username }));
+    const place = withToken(server, token, { QELOS_USERNAME: username, QELOS_PASSWORD: password });
+    return { place, url: server.url, code: 1, secrets: [password, token] };
   },
   revoke: async () => {
     const { server, plain, secrets } = await owner();
     const place = withPassword(server, plain);
-    writeFileSync(join(place.cwd, '.env'), `${readFileSync(join(place.cwd, '.env'), 'utf8')}NO_COLOR=1\n`);
     const typed: Typed[] = [['Revoke the token', `y`]];
     return { place: { ...place, env: { ...place.env, NO_COLOR: '1' } }, url: server.url, code: 0, typed, secrets };
   },
@@ -264,7 +280,7 @@ export const SCENARIOS: Readonly<Record<string, () => Promise<Scenario>>> = {
     const { server, plain } = await start();
     return { place: withPassword(server, plain), url: server.url, code: 0, secrets: [plain.password] };
   },
-  'secret-argument': async () => ({ place: placeWith(), url: 'http://127.0.0.1:1', code: 2, secrets: ['correct-horse-7'] }),
+  'secret-argument': async () => ({ place: placeWith(), url: NOWHERE, code: 2, secrets: ['correct-horse-7'] }),
 };
 
 const TOKEN = `ql_${'5'.repeat(64)}`;

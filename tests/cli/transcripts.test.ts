@@ -16,7 +16,9 @@ interface Transcript {
 }
 
 /** The consoles of the document, by the name after the language of their block. */
-const TRANSCRIPTS = [...readFileSync(DOCUMENT, 'utf8').matchAll(/^```console (\S+)\n\$ npx qelos-auth (.*)\n([\s\S]*?)^```$/gm)].map(
+const TRANSCRIPTS = [
+  ...readFileSync(DOCUMENT, 'utf8').matchAll(/^```console (\S+)\n\$ npx qelos-auth (.*)\n([\s\S]*?)^```$/gm),
+].map(
   ([, name = '', line = '', text = '']): Transcript => ({
     name,
     args: [...line.matchAll(/"([^"]*)"|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain ?? ''),
@@ -24,7 +26,15 @@ const TRANSCRIPTS = [...readFileSync(DOCUMENT, 'utf8').matchAll(/^```console (\S
   }),
 );
 
-async function outputOf(args: readonly string[], { place, typed }: Scenario): Promise<{ code: number | null; text: string; raw: string }> {
+/** Where a line of `doctor` is broken depends on the digits of ports and durations: it counts as one line here. */
+function unfolded(text: string): string {
+  return text.replace(/\n {17}/g, ' ');
+}
+
+async function outputOf(
+  args: readonly string[],
+  { place, typed }: Scenario,
+): Promise<{ code: number | null; text: string; raw: string }> {
   if (typed) {
     const { code, screen, raw } = await runInTerminal(args, place, typed);
     return { code, text: screen, raw };
@@ -37,10 +47,14 @@ test('docs/cli.md has exactly the transcripts that are run here', () => {
   expect(TRANSCRIPTS.map(({ name }) => name).sort()).toEqual(Object.keys(SCENARIOS).sort());
 });
 
-test.each(TRANSCRIPTS)('$name prints, word for word, what docs/cli.md shows, and no secret', async ({ name, args, text }) => {
-  const scenario = await (SCENARIOS[name] as () => Promise<Scenario>)();
-  const printed = await outputOf(args, scenario);
-  expect(steady(printed.text, scenario.url)).toBe(text);
-  expect(printed.code).toBe(scenario.code);
-  for (const secret of scenario.secrets ?? []) expect(printed.raw).not.toContain(secret);
-}, 30_000);
+test.each(TRANSCRIPTS)(
+  '$name prints, word for word, what docs/cli.md shows, and no secret',
+  async ({ name, args, text }) => {
+    const scenario = await (SCENARIOS[name] as () => Promise<Scenario>)();
+    const printed = await outputOf(args, scenario);
+    expect(unfolded(steady(printed.text, scenario.url, scenario.shown))).toBe(unfolded(text));
+    expect(printed.code).toBe(scenario.code);
+    for (const secret of scenario.secrets ?? []) expect(printed.raw).not.toContain(secret);
+  },
+  30_000,
+);
