@@ -32,7 +32,8 @@ export async function doctor(context: Context, options: DoctorOptions): Promise<
   const { terminal, json } = context;
   const probe = options.probe === undefined ? undefined : readProbe(options.probe);
   const timeoutMs = options.timeout === undefined ? undefined : readSeconds(options.timeout);
-  const moving = terminal.isAnimated && !json ? spinner({ output: terminal.streams.output }) : undefined;
+  const moving =
+    terminal.isAnimated && !json ? spinner({ output: terminal.streams.output, withGuide: false }) : undefined;
   moving?.start('Looking at the instance');
   let found: Findings;
   try {

@@ -46,7 +46,9 @@ export function readSettings(
   for (const file of filesToRead(cwd, envName, envFile)) {
     const text = readText(join(cwd, file), file);
     for (const [name, value] of Object.entries(parse(text))) {
-      if (env[name] !== undefined) continue;
+      // Node 20 reads the file of --env-file by itself, wherever that option stands, before it runs the command.
+      const isReadByNode = envFile !== undefined && env[name] === value;
+      if (env[name] !== undefined && !isReadByNode) continue;
       env[name] = value;
       sources.set(name, { source: `${file}:${lineOf(text, name)}`, file });
     }

@@ -1,7 +1,7 @@
 import { isAxiosError } from 'axios';
 import { AuthError, apiRefusal, isAuthError } from '../errors';
 import type { QelosAuth } from '../qelos-auth';
-import { answerFrom, describe, saidBy } from './answer';
+import { answerFrom, describe, saidBy, within } from './answer';
 import { type Check, type CheckId, failed, ok, skipped, warning } from './diagnosis';
 import { slowness } from './server';
 
@@ -18,36 +18,48 @@ function statusOf(error: AuthError): number | undefined {
   return error.status;
 }
 
-/** Signs in, unless there is a credential, and asks whose it is. */
+/**
+ * Asks whose credential it is, which signs in first where there is none. Not by `signIn()`, which has no time-out of its own for
+ * a call that hangs.
+ */
 export async function checkAccount(auth: QelosAuth, timeoutMs: number): Promise<Check[]> {
-  const start = performance.now();
-  let expiresAt: Date | undefined;
+  let asked: Asked;
   try {
-    ({ expiresAt } = await auth.signIn());
+    asked = await askWho(auth, timeoutMs);
+    // The first call may have signed in, which may take its time: what counts is the second.
+    if (slowness(asked.durationMs)) asked = await askWho(auth, timeoutMs);
   } catch (error) {
-    return [signInFailed(error), skipped('identity', 'not asked: there is no credential')];
+    const why = 'not known: nobody says whose credential it is';
+    if (isAuthError(error)) return [signInFailed(error), skipped('identity', why)];
+    if (isAxiosError(error) && error.response)
+      return [signInWorks(auth), refusedAfterwards(error, error.response.status)];
+    return [unanswered(timeoutMs), skipped('identity', why)];
   }
-  const ms = Math.round(performance.now() - start);
-  const signIn = ok('sign-in', `by ${auth.strategy.name}, in ${ms} ms${lifeOf(expiresAt)}${lackOf(auth)}`);
-  return [signIn, ...(await checkIdentity(auth, timeoutMs))];
+  return [signInWorks(auth), ...identityOf(asked)];
 }
 
-function lifeOf(expiresAt: Date | undefined): string {
-  if (expiresAt === undefined) return '';
-  return `; renewed automatically before ${expiresAt.toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+interface Asked {
+  readonly data: unknown;
+  readonly durationMs: number;
 }
 
-/** Why the strategies before the chosen one were not. */
-function lackOf({ strategy: { skipped: before } }: QelosAuth): string {
-  return before.map(({ name, missing }) => `; ${name} lacks ${missing.join(', ')}`).join('');
+async function askWho(auth: QelosAuth, timeoutMs: number): Promise<Asked> {
+  const start = performance.now();
+  const { data } = await auth.http.get<unknown>('/api/me', within(timeoutMs));
+  return { data, durationMs: Math.round(performance.now() - start) };
 }
 
-function signInFailed(error: unknown): Check {
-  if (!isAuthError(error)) return refusedAfterwards(error);
+/** Says why the strategies before the chosen one were not chosen. */
+function signInWorks({ strategy: { name, skipped: before } }: QelosAuth): Check {
+  const reasons = before.map(({ name: other, missing }) => `; ${other} lacks ${missing.join(', ')}`);
+  return ok('sign-in', `by ${name}${reasons.join('')}`);
+}
+
+function signInFailed(error: AuthError): Check {
   const retry =
     error.retryAfterMs === undefined ? '' : ` The next try waits ${Math.ceil(error.retryAfterMs / 1000)} s.`;
-  if (error.code === 'ERR_AUTH_WORKSPACE') return failed('workspace', error.message, ...meaningOf(error));
-  return failed('sign-in', `${error.message}${retry}`, ...meaningOf(error));
+  const id = error.code === 'ERR_AUTH_WORKSPACE' ? 'workspace' : 'sign-in';
+  return failed(id, `${error.message}${retry}`, ...meaningOf(error));
 }
 
 /** What a code means to the person on call; where no more can be said than the error does, its own hint. */
@@ -80,51 +92,44 @@ function meaningOf(error: AuthError): readonly [meaning: string, next: string] {
   }
 }
 
-/** There is a credential, and the call that asks whose it is failed. */
-function refusedAfterwards(error: unknown): Check {
-  const seen = isAxiosError(error) && error.response ? statusText(error.response.status) : 'no answer';
+/** There is a credential, and it or its user was refused, or the auth service is out of order. */
+function refusedAfterwards(error: unknown, status: number): Check {
   return failed(
-    'sign-in',
-    `There is a credential, and GET /api/me with it failed (${seen}).`,
+    'identity',
+    `GET /api/me with the credential failed (HTTP status ${status}).`,
     apiRefusal(error)?.hint ?? 'The auth service is overloaded, being deployed, or out of order.',
     'Look at the auth service and its database, and try again.',
   );
 }
 
-const statusText = (status: number) => `HTTP status ${status}`;
+function unanswered(timeoutMs: number): Check {
+  return failed(
+    'sign-in',
+    `No answer to a call with a credential within ${timeoutMs} ms, while one without is answered.`,
+    'The auth service cannot look up credentials: its database hangs or is overloaded. Calls are answered with 401 meanwhile, as the gateway passes them on as anonymous.',
+    'Look at the database of the auth service. The credential is not at fault: do not replace it.',
+  );
+}
 
 /** What `GET /api/me` says. */
 interface Me {
   readonly username?: unknown;
   readonly tenant?: unknown;
   readonly roles?: unknown;
-  readonly workspace?: { readonly _id?: unknown; readonly name?: unknown };
+  readonly workspace?: { readonly _id?: unknown; readonly name?: unknown } | null;
 }
 
-async function checkIdentity(auth: QelosAuth, timeoutMs: number): Promise<Check[]> {
-  const start = performance.now();
-  let me: Me;
-  try {
-    const { data } = await auth.http.get('/api/me', { timeout: timeoutMs });
-    if (typeof data !== 'object' || data === null || !('_id' in data)) {
-      return [failed('identity', 'The answer to GET /api/me is no user.', ...NOT_A_USER)];
-    }
-    me = data as Me;
-  } catch (error) {
-    const check = isAuthError(error) ? signInFailed(error) : refusedAfterwards(error);
-    return [{ ...check, id: 'identity' }];
+function identityOf({ data, durationMs }: Asked): Check[] {
+  if (typeof data !== 'object' || data === null || !('_id' in data)) {
+    return [failed('identity', 'The answer to GET /api/me is no user.', ...NOT_A_USER)];
   }
-  const roles = Array.isArray(me.roles) ? me.roles.map(String) : [];
-  const ms = Math.round(performance.now() - start);
-  const { workspace } = me;
-  const bound =
-    workspace === undefined || workspace === null
-      ? 'none'
-      : [text(workspace.name), text(workspace._id)].filter((part) => part !== '').join(', ');
-  return [identityOf(`${text(me.username)}, tenant ${text(me.tenant)}`, roles, ms), ok('workspace', bound)];
+  const { username, tenant, roles, workspace } = data as Me;
+  const who = `${text(username)}, tenant ${text(tenant)}`;
+  const bound = [text(workspace?.name), text(workspace?._id)].filter((part) => part !== '').join(', ');
+  return [userCheck(who, Array.isArray(roles) ? roles.map(String) : [], durationMs), ok('workspace', bound || 'none')];
 }
 
-function identityOf(who: string, roles: readonly string[], durationMs: number): Check {
+function userCheck(who: string, roles: readonly string[], durationMs: number): Check {
   const slow = slowness(durationMs);
   if (slow !== undefined) return warning('identity', `${who}; GET /api/me took ${durationMs} ms`, ...slow);
   if (roles.length > 0) return ok('identity', `${who}, roles ${roles.join(', ')}`);
@@ -150,7 +155,7 @@ export async function checkProbe(auth: QelosAuth, { method, path }: ProbeCall, t
   const what = `${method} ${path.split(/[?#]/, 1)[0]}`;
   const start = performance.now();
   try {
-    const response = await auth.http.request({ method, url: path, timeout: timeoutMs, responseType: 'text' });
+    const response = await auth.http.request({ ...within(timeoutMs), method, url: path, responseType: 'text' });
     const { status, durationMs } = answerFrom(response, start);
     return ok('probe', `${what}: HTTP status ${status} in ${durationMs} ms`);
   } catch (error) {

@@ -25,7 +25,7 @@ const underWay = new WeakMap<QelosAuth, Promise<Diagnosis>>();
 /**
  * Finds out why calls fail, or that they don't: looks at the URL, DNS, certificate and server without a credential, then signs
  * in, asks whose the credential is, and makes a call of yours. It changes nothing, follows no redirect, and sends a
- * credential only to what answers as Qelos does. It costs the server two to four requests; diagnoses of one account that
+ * credential only to what answers as Qelos does. It costs the server two to five requests; diagnoses of one account that
  * are asked for while one without a probe is under way share it. A refused sign-in is not tried again before its time.
  *
  * ```ts
