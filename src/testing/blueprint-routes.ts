@@ -191,16 +191,22 @@ function permits(blueprint: Blueprint | undefined, operation: string, { claims: 
   );
 }
 
-/** By equality of fields or metadata; `$limit` and `$page` as in Qelos. */
+/**
+ * By equality of fields or metadata; `$limit` and `$page` as in Qelos. A name that no entity has is no part of the
+ * schema, and says nothing.
+ */
 function selected(entities: readonly Entity[], { query }: WireRequest): Entity[] {
-  const wanted = [...query].filter(([name]) => !name.startsWith('$') && name !== 'bypassAdmin');
-  const found = entities.filter((entity) => {
-    const fields: Readonly<Record<string, unknown>> = { ...entity.metadata, ...entity };
-    return wanted.every(([name, value]) => String(fields[name.replace(/^metadata\./, '')]) === value);
-  });
+  const rows = entities.map((entity) => ({
+    entity,
+    fields: new Map(Object.entries({ ...entity.metadata, ...entity })),
+  }));
+  const wanted = [...query]
+    .map(([name, value]) => [name.replace(/^metadata\./, ''), value] as const)
+    .filter(([name]) => rows.some(({ fields }) => fields.has(name)));
+  const found = rows.filter(({ fields }) => wanted.every(([name, value]) => String(fields.get(name)) === value));
   const limit = Number(query.get('$limit')) || found.length;
   const start = ((Number(query.get('$page')) || 1) - 1) * limit;
-  return found.slice(start, start + limit);
+  return found.slice(start, start + limit).map(({ entity }) => entity);
 }
 
 function metadataOf({ body: { metadata } }: WireRequest): object {

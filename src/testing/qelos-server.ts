@@ -96,16 +96,12 @@ export async function startQelosServer(options: QelosServerOptions = {}): Promis
       commit(fault, response, (status) => logged.answered(status));
       return;
     }
-    const {
-      status,
-      headers: more,
-      body,
-    } = await read
+    const found = await read
       .then(({ refused, ...rest }) => answer({ method, path, query, headers, ...rest }, refused))
       .catch(() => errorPage(500));
     if (response.destroyed) return;
-    logged.answered(status);
-    write({ status, headers: { ...more, 'x-api-version': 'v1' }, ...(body !== undefined && { body }) }, response);
+    logged.answered(found.status);
+    write({ ...found, headers: { ...found.headers, 'x-api-version': 'v1' } }, response);
   }
 
   const server = createServer(

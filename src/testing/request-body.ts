@@ -14,23 +14,25 @@ export interface ReadBody {
   readonly refused?: Answer;
 }
 
+const none: ReadBody = { content: undefined, body: {} };
+
 /**
  * Reads the body to its end, and parses it as Express does: only what is JSON by content type, up to 100 kB. Other
  * bodies are read, whatever their size, and count as none.
  */
 export async function readBody(request: IncomingMessage): Promise<ReadBody> {
-  const type = request.headers['content-type'] ?? '';
+  const { 'content-length': declared, 'transfer-encoding': encoding, 'content-type': type = '' } = request.headers;
+  if (declared === undefined && encoding === undefined) return none;
   const isJson = /^\s*application\/json\s*(;|$)/i.test(type);
   const chunks: Buffer[] = [];
   let length = 0;
-  let room = LIMIT_BYTES;
   for await (const chunk of request as AsyncIterable<Buffer>) {
+    const room = Math.max(LIMIT_BYTES - length, 0);
+    if (room > 0) chunks.push(chunk.subarray(0, room));
     length += chunk.length;
-    chunks.push(chunk.subarray(0, room));
-    room -= chunks.at(-1)?.length ?? 0;
   }
   const bytes = Buffer.concat(chunks);
-  if (length === 0) return { content: undefined, body: {} };
+  if (length === 0) return none;
   if (!isJson) return { content: isText(type) ? bytes.toString() : bytes, body: {} };
   const content = parsed(bytes.toString());
   if (length > LIMIT_BYTES) return { content, body: {}, refused: errorPage(413) };

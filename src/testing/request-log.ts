@@ -119,10 +119,20 @@ function matches(
   return (method ?? request.method).toUpperCase() === request.method && (path ?? request.path) === request.path;
 }
 
+/** Headers come in few names and in storms: each name is judged once. */
+const isSecretHeader = new Map<string, boolean>();
+
 export function withoutSecrets(headers: IncomingHttpHeaders): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(headers).map(([name, value]) => [name, SECRET_HEADER.test(name) ? HIDDEN : String(value)]),
-  );
+  const shown: Record<string, string> = {};
+  for (const name in headers) {
+    let isSecret = isSecretHeader.get(name);
+    if (isSecret === undefined) {
+      isSecret = SECRET_HEADER.test(name);
+      isSecretHeader.set(name, isSecret);
+    }
+    shown[name] = isSecret ? HIDDEN : String(headers[name]);
+  }
+  return shown;
 }
 
 /** A copy of JSON; bytes and text stay as they are. */

@@ -45,6 +45,7 @@ describe('the SDK', () => {
     const [entity] = await user.sdk.blueprints.entitiesOf('book').getList();
     await user.sdk.blueprints.entitiesOf('book').remove(entity?.identifier ?? '');
     await manageBlueprints.remove('book');
+    await manageBlueprints.remove('book');
     expect(await user.sdk.blueprints.getList()).toEqual([]);
     expect(await user.sdk.blueprints.getBlueprint('book')).toBeNull();
     expect(await statusOf(manageBlueprints.update('book', {}))).toBe(404);
@@ -57,9 +58,12 @@ describe('the SDK', () => {
     expect(await titles()).toEqual(['Dune', 'Emma', 'Ulysses']);
     expect(await titles({ title: 'Emma' })).toEqual(['Emma']);
     expect(await titles({ 'metadata.title': 'Dune' })).toEqual(['Dune']);
+    expect(await titles({ tag: 'of the caller' })).toHaveLength(3);
     expect(await titles({ $limit: 2, $page: 2 })).toEqual(['Ulysses']);
     const [dune] = await books.getList({ title: 'Dune' });
     await books.update(dune?.identifier ?? '', { metadata: { year: 1965 } });
+    expect(await statusOf(books.update('none', {}))).toBe(404);
+    expect((await user.http.delete('/api/blueprints/book/entities/none', { validateStatus: null })).status).toBe(404);
     expect(await books.getEntity(dune?.identifier ?? '')).toMatchObject({ metadata: { title: 'Dune', year: 1965 } });
   });
 
@@ -157,10 +161,49 @@ describe('the SDK', () => {
     expect(await users.getList({ username: 'ADA' })).toHaveLength(1);
     expect(await users.getList({ username: 'ada', exact: true })).toEqual([]);
     expect(await statusOf(users.update('nobody', {}))).toBe(500);
+    expect(await statusOf(users.create({ ...ada, username: 'ada2' } as never))).toBe(400);
     await users.setEncryptedData(_id, '', { key: 'value' });
     expect(await users.getEncryptedData(_id)).toEqual({ key: 'value' });
     await expect(users.setEncryptedData('nobody', '', {})).rejects.toThrow();
   });
+});
+
+test('a sign-up is a sign-in too, once for each name', async () => {
+  const json = { username: 'ada@example.com', password: 'a password', firstName: 'Ada', lastName: 'Lovelace' };
+  const signUp = async (more: object) => {
+    const body = JSON.stringify({ ...json, authType: 'oauth', ...more });
+    const init = { method: 'POST', headers: { 'content-type': 'application/json' }, body };
+    return (await fetch(`${server.url}/api/signup`, init)).json();
+  };
+  expect(await signUp({ password: 'short', firstName: '' })).toEqual({
+    errors: { firstName: { code: 'INVALID_NAME' }, password: { code: 'INVALID_PASSWORD' } },
+  });
+  expect(await signUp({ username: undefined })).toEqual({ errors: { username: { code: 'INVALID_USERNAME' } } });
+  expect(await signUp({})).toMatchObject({ payload: { user: { username: 'ada@example.com', name: 'Ada Lovelace' } } });
+  expect(await signUp({})).toEqual({ errors: { email: 'DUPLICATED_EMAIL' } });
+});
+
+test('an admin acts as a member of a workspace; in one that the user is no member of, not at all', async () => {
+  const { _id } = await user.sdk.workspaces.create({ name: 'Acme' });
+  const acting = (workspace: string) =>
+    admin.http.get('/api/me', {
+      headers: { 'x-impersonate-user': server.users[1]?._id, 'x-impersonate-workspace': workspace },
+    });
+  expect((await acting(_id)).data).toMatchObject({ username: 'user', workspace: { _id, name: 'Acme' } });
+  expect(await statusOf(acting('f'.repeat(24)))).toBe(500);
+  expect(
+    await statusOf(admin.http.get('/api/integrations', { headers: { 'x-impersonate-user': server.users[1]?._id } })),
+  ).toBe(401);
+});
+
+test('an invitation is declined, and answers to none are refused', async () => {
+  const { _id } = await admin.sdk.workspaces.create({ name: 'Acme', invites: [{ email: 'user@null' }] });
+  const respond = (body: object) => statusOf(user.http.post('/api/invites', body));
+  expect([await respond({}), await respond({ workspace: _id, kind: 'maybe' })]).toEqual([400, 400]);
+  await user.sdk.invites.declineWorkspace(_id);
+  expect(await user.sdk.invites.getList()).toEqual([]);
+  expect(await respond({ workspace: _id, kind: 'accept' })).toBe(404);
+  expect(await user.sdk.workspaces.getList()).toEqual([]);
 });
 
 describe('route', () => {
@@ -209,6 +252,11 @@ describe('route', () => {
       expect((await user.http.put('/api/shop', data, { headers: { 'content-type': type } })).data).toBe('');
     }
     expect(bodies).toEqual([{ a: [1], password: '[hidden]' }, 'text', Buffer.from('bytes')]);
+  });
+
+  test('whose part of the path cannot be decoded gets it as it is', async () => {
+    server.route('GET', '/api/shop/:id', ({ params }) => ({ body: params }));
+    expect((await user.http.get('/api/shop/%ZZ')).data).toEqual({ id: '%ZZ' });
   });
 
   test('meets faults as others do', async () => {
