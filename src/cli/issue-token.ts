@@ -171,12 +171,18 @@ async function issue(
 /** Takes everything back, last first, and says so in the error. */
 async function undone(error: unknown, undo: readonly (() => unknown)[]): Promise<CommandFailed> {
   const reason = error instanceof Error ? error.message : 'A step failed.';
-  try {
-    for (const step of undo.toReversed()) await step();
-  } catch {
+  let isAllUndone = true;
+  for (const step of undo.toReversed()) {
+    try {
+      await step();
+    } catch {
+      isAllUndone = false; // the others are still to be tried
+    }
+  }
+  if (!isAllUndone) {
     return new CommandFailed(
-      `${reason} The token that was created for it could not be taken back.`,
-      'Find it by its date, and revoke it: npx qelos-auth tokens list',
+      `${reason} The token that was created for it, or a file, could not be put back.`,
+      'Find the token by its date, and revoke it: npx qelos-auth tokens list',
     );
   }
   const hint = error instanceof CommandFailed ? error.hint : 'Run: npx qelos-auth doctor';

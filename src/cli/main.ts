@@ -23,7 +23,17 @@ async function main(): Promise<number> {
   }
 }
 
+/** As shells have it: 128 and the number of SIGINT. */
+const INTERRUPTED = 130;
+
+// The spinner ends the process on Ctrl-C, and calls that a success.
+const interrupted = () => {
+  process.exitCode = INTERRUPTED;
+};
+process.once('exit', interrupted);
+
 main().then((code) => {
+  process.off('exit', interrupted);
   // Nothing is left running; output that a pipe has not taken yet still goes out.
   process.exitCode = code;
 });

@@ -90,7 +90,10 @@ export class TokenSession {
       const { status, data } = error.response ?? {};
       const said = typeof data?.message === 'string' ? `"${data.message.slice(0, 200)}"` : 'nothing more';
       if (status === undefined) {
-        throw new CommandFailed(`The server did not answer when asked to ${what}.`, 'Run: npx qelos-auth doctor');
+        throw new CommandFailed(
+          `The server did not answer when asked to ${what}.`,
+          'Whether it was done shows in: npx qelos-auth tokens list',
+        );
       }
       throw new CommandFailed(`The server refused to ${what} (HTTP status ${status}, ${said}).`, hintFor(status, said));
     }

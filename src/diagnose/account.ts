@@ -30,7 +30,7 @@ export async function checkAccount(auth: QelosAuth, timeoutMs: number): Promise<
     if (slowness(asked.durationMs)) asked = await askWho(auth, timeoutMs);
   } catch (error) {
     const why = 'not known: nobody says whose credential it is';
-    if (isAuthError(error)) return [signInFailed(error), skipped('identity', why)];
+    if (isAuthError(error)) return [signInFailed(auth, error), skipped('identity', why)];
     if (isAxiosError(error) && error.response)
       return [signInWorks(auth), refusedAfterwards(error, error.response.status)];
     return [unanswered(timeoutMs), skipped('identity', why)];
@@ -55,16 +55,19 @@ function signInWorks({ strategy: { name, skipped: before } }: QelosAuth): Check 
   return ok('sign-in', `by ${name}${reasons.join('')}`);
 }
 
-function signInFailed(error: AuthError): Check {
+function signInFailed({ strategy }: QelosAuth, error: AuthError): Check {
   const retry =
     error.retryAfterMs === undefined ? '' : ` The next try waits ${Math.ceil(error.retryAfterMs / 1000)} s.`;
   const id = error.code === 'ERR_AUTH_WORKSPACE' ? 'workspace' : 'sign-in';
-  return failed(id, `${error.message}${retry}`, ...meaningOf(error));
+  return failed(id, `${error.message}${retry}`, ...meaningOf(strategy.name, error));
 }
 
+/** The strategies whose refusals are known from Qelos; of others, their own errors know more. */
+const OF_QELOS: readonly string[] = ['api-token', 'oauth-refresh', 'cli-login'];
+
 /** What a code means to the person on call; where no more can be said than the error does, its own hint. */
-function meaningOf(error: AuthError): readonly [meaning: string, next: string] {
-  switch (error.code) {
+function meaningOf(strategy: string, error: AuthError): readonly [meaning: string, next: string] {
+  switch (OF_QELOS.includes(strategy) ? error.code : undefined) {
     case 'ERR_AUTH_TOKEN_REFUSED':
       return [
         'One of: expired, revoked, mistyped, of another instance, bound to a workspace that is gone. The server does not say which. If it was good a minute ago, the auth service may be restarting: try again.',
@@ -88,7 +91,7 @@ function meaningOf(error: AuthError): readonly [meaning: string, next: string] {
         'Look at the auth service and its database, and try again.',
       ];
     default:
-      return ['No credential can be had.', error.hint];
+      return [`The strategy "${strategy}" has no credential to give.`, error.hint];
   }
 }
 
@@ -159,7 +162,7 @@ export async function checkProbe(auth: QelosAuth, { method, path }: ProbeCall, t
     const { status, durationMs } = answerFrom(response, start);
     return ok('probe', `${what}: HTTP status ${status} in ${durationMs} ms`);
   } catch (error) {
-    if (isAuthError(error)) return { ...signInFailed(error), id: 'probe' };
+    if (isAuthError(error)) return { ...signInFailed(auth, error), id: 'probe' };
     if (!isAxiosError(error) || !error.response) {
       return failed('probe', `${what}: no answer.`, 'The service behind this route hangs or is down.', LOOK_AT_SERVICE);
     }

@@ -95,7 +95,7 @@ async function lookFromInside(
   const checks = await checkAccount(auth, timeoutMs);
   if (probe === undefined) return checks;
   if (checks.some(({ outcome }) => outcome === 'failed'))
-    return [...checks, ...withoutAccount('not made: there is no credential', wanted)];
+    return [...checks, ...withoutAccount('not made: a check before it failed', wanted)];
   return [...checks, await checkProbe(auth, probe, timeoutMs)];
 }
 

@@ -104,6 +104,12 @@ describe('output', () => {
     },
   );
 
+  test('Ctrl-C while it looks is no success', async () => {
+    const { server, place } = await withToken();
+    server.fail('/api/me', 'hang');
+    expect((await runInTerminal(['doctor'], place, [['Looking', '\u0003']])).code).toBe(130);
+  });
+
   test('doctor --json is the diagnosis, with the exit code of the text', async () => {
     const { server, place, token } = await withToken();
     server.revokeApiToken(token);

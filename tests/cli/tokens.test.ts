@@ -181,7 +181,9 @@ describe('a step that fails', () => {
     server.route('DELETE', '/api/me/api-tokens/:id', () => ({ status: 500, body: { message: 'no' } }));
     const { code, stderr } = await runCommand(['tokens', 'create'], placeWith(env));
     expect(code).toBe(1);
-    expect(stderr.replace(/\n\s+/g, ' ')).toContain('The token that was created for it could not be taken back.');
+    expect(stderr.replace(/\n\s+/g, ' ')).toContain(
+      'The token that was created for it, or a file, could not be put back.',
+    );
   });
 
   test('Ctrl-C between creating and writing takes the token back', async () => {
