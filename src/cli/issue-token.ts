@@ -8,7 +8,7 @@ import { type ListedToken, MAX_TOKENS, type NewToken, TokenSession } from './ses
 import { configuredToken, findToken, LIVES_ON, summaryOf } from './tokens';
 
 /** Where a new token goes, besides the screen. */
-export interface WriteOptions {
+interface WriteOptions {
   readonly writeEnv?: string;
   readonly writeFile?: string;
 }

@@ -4,7 +4,7 @@ import { parse } from 'dotenv';
 import { UsageError } from './failures';
 
 /** A variable, and where it was found. */
-export interface Setting {
+interface Setting {
   readonly name: string;
   readonly value: string;
   /** `environment`, or file and line. */
