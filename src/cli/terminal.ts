@@ -97,8 +97,10 @@ export class Terminal {
     return stream.isTTY === true && !NO_COLOR && TERM !== 'dumb';
   }
 
+  /** Without secrets, and without what could steer the terminal: a part of the text may come from a server. */
   #masked(text: string): string {
-    let masked = text;
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for; a line end and our styles may stay
+    let masked = text.replace(/(?!\u001b\[\d+m)[\x00-\x09\x0b-\x1f\x7f-\x9f]/g, ' ');
     for (const secret of this.#secrets) masked = masked.replaceAll(secret, '[hidden]');
     return masked;
   }

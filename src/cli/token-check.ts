@@ -12,19 +12,29 @@ export async function checkToken(context: Context, auth: QelosAuth, { checks }: 
   const isTried = checks.some(({ id, outcome }) => id === 'sign-in' && outcome !== 'skipped');
   const prefix = tokenOf(settings, cwd, name)?.slice(0, 8);
   if (!isTried || prefix === undefined) return [];
-  if (!settings.env['QELOS_USERNAME'] || !settings.env['QELOS_PASSWORD']) {
+  if (!canLookUp(context)) {
     const why =
       'end and last use are not known: Qelos tells them to a session alone ("npx qelos-auth tokens list" asks for the password)';
     return [{ id: 'token', outcome: 'skipped', seen: why }];
   }
   try {
-    const tokens = await TokenSession.use(context, (session) => session.list());
-    const listed = tokens.find(({ tokenPrefix }) => tokenPrefix === prefix);
+    const listed = await lookUp(context, prefix);
     return [listed === undefined ? notListed(prefix) : listedToken(listed)];
   } catch (error) {
     const seen = isAuthError(error) ? error.message : 'the list could not be had';
     return [{ id: 'token', outcome: 'skipped', seen: `end and last use are not known: ${seen}` }];
   }
+}
+
+/** Whether the settings have a user name and a password too. */
+export function canLookUp({ settings: { env } }: Context): boolean {
+  return Boolean(env['QELOS_USERNAME'] && env['QELOS_PASSWORD']);
+}
+
+/** What the server knows of the token that begins so; undefined if the user has none. */
+export async function lookUp(context: Context, prefix: string): Promise<ListedToken | undefined> {
+  const tokens = await TokenSession.use(context, (session) => session.list());
+  return tokens.find(({ tokenPrefix }) => tokenPrefix === prefix);
 }
 
 function notListed(prefix: string): Check {

@@ -4,6 +4,7 @@ import { type Context, openAccount, tokenPrefix } from './context';
 import { lifeLeft } from './expiry';
 import { CommandFailed } from './failures';
 import { printTable } from './layout';
+import { canLookUp, lookUp } from './token-check';
 
 const TIMEOUT_MS = 20_000;
 
@@ -23,6 +24,7 @@ export async function whoami(context: Context): Promise<0> {
     const { expiresAt } = await auth.signIn();
     const { data } = await auth.http.get<Me>('/api/me', { timeout: TIMEOUT_MS });
     const prefix = tokenPrefix(context, strategy);
+    const end = expiresAt ?? (await endOfToken(context, prefix));
     const { username = '', tenant = '', roles = [], workspace } = data;
     if (context.json) {
       context.terminal.printJson({
@@ -32,7 +34,7 @@ export async function whoami(context: Context): Promise<0> {
         workspace: workspace ?? null,
         strategy,
         tokenPrefix: prefix ?? null,
-        expiresAt: expiresAt?.toISOString() ?? null,
+        expiresAt: end?.toISOString() ?? null,
       });
       return 0;
     }
@@ -43,7 +45,7 @@ export async function whoami(context: Context): Promise<0> {
       ['workspace', workspace === undefined ? 'none' : `${workspace.name ?? ''} (${workspace._id})`.trim()],
       ['strategy', strategy],
       ...(prefix === undefined ? [] : [['token', prefix]]),
-      ['life left', lifeOf(expiresAt, strategy)],
+      ['life left', lifeOf(end, prefix !== undefined)],
     ]);
     return 0;
   } catch (error) {
@@ -58,9 +60,16 @@ export async function whoami(context: Context): Promise<0> {
   }
 }
 
-function lifeOf(expiresAt: Date | undefined, strategy: string): string {
-  if (expiresAt !== undefined) return `${lifeLeft(expiresAt)}, then renewed automatically`;
-  return strategy === 'api-token' || strategy === 'cli-login'
+/** Qelos tells the end of a token to a session alone. Where there is none, or it fails, it is not known. */
+async function endOfToken(context: Context, prefix: string | undefined): Promise<Date | undefined> {
+  if (prefix === undefined || !canLookUp(context)) return undefined;
+  const listed = await lookUp(context, prefix).catch(() => undefined);
+  return listed && new Date(listed.expiresAt);
+}
+
+function lifeOf(end: Date | undefined, isToken: boolean): string {
+  if (end !== undefined) return isToken ? lifeLeft(end) : `${lifeLeft(end)}, then renewed automatically`;
+  return isToken
     ? 'not known: Qelos tells the end of a token to a session alone (npx qelos-auth tokens list)'
     : 'not known';
 }

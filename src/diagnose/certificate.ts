@@ -8,6 +8,9 @@ const DAY_MS = 24 * 60 * 60 * 1000;
 /** Certificates are renewed a month before their end where that is automatic; two weeks are left to a person. */
 const WARN_DAYS = 14;
 
+/** The answer has come by then, or a firewall keeps this machine from asking by itself. */
+const LOOK_MS = 3000;
+
 const NOT_DIRECT = 'not reached directly; the answer came another way (a proxy, an agent or an adapter)';
 
 /**
@@ -19,7 +22,7 @@ export async function checkDns(hostname: string, answered: boolean): Promise<Che
   const host = hostname.replace(/^\[(.*)\]$/, '$1');
   if (isIP(host)) return ok('dns', `${host} is an address`);
   try {
-    const addresses = await lookup(host, { all: true });
+    const addresses = await inTime(lookup(host, { all: true }));
     return ok('dns', `${host} is ${addresses.map(({ address }) => address).join(', ')}`);
   } catch (error) {
     if (answered) return skipped('dns', NOT_DIRECT);
@@ -35,15 +38,23 @@ export async function checkDns(hostname: string, answered: boolean): Promise<Che
   }
 }
 
+/** A resolver that hangs cannot be told to stop; nobody waits for it. */
+function inTime<T>(looking: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' })), LOOK_MS);
+    looking.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}
+
 /**
  * For how long the certificate is good. Whether it is accepted shows in the call itself, which may have authorities of its
  * own; so it is not judged here.
  *
  * @param fault - code of the fault of the call, if it failed
  */
-export async function checkCertificate(url: URL, fault: string | undefined, timeoutMs: number): Promise<Check> {
-  const refused = fault === undefined ? undefined : CERTIFICATE_FAULTS[fault];
-  const validTo = await endOfCertificate(url, timeoutMs);
+export async function checkCertificate(url: URL, fault: string | undefined): Promise<Check> {
+  const refused = fault === undefined ? undefined : meaningOf(fault);
+  const validTo = await endOfCertificate(url);
   if (refused !== undefined) {
     const until = validTo === undefined ? '' : ` It says to be valid until ${dayOf(validTo)}.`;
     return failed('tls', `The certificate of ${url.host} was not accepted (${fault}).${until}`, ...refused);
@@ -94,12 +105,18 @@ const CERTIFICATE_FAULTS: Readonly<Record<string, readonly [meaning: string, nex
   ],
 };
 
+function meaningOf(code: string): readonly [meaning: string, next: string] | undefined {
+  // Newer releases of Node have a code of OpenSSL where older ones have the general one.
+  const known = code.startsWith('ERR_SSL_') ? 'EPROTO' : code;
+  return Object.hasOwn(CERTIFICATE_FAULTS, known) ? CERTIFICATE_FAULTS[known] : undefined;
+}
+
 export function isCertificateFault(code: string): boolean {
-  return code in CERTIFICATE_FAULTS;
+  return meaningOf(code) !== undefined;
 }
 
 /** When the certificate that the host shows ends. Nothing is sent over the connection. */
-function endOfCertificate({ hostname, port }: URL, timeoutMs: number): Promise<Date | undefined> {
+function endOfCertificate({ hostname, port }: URL): Promise<Date | undefined> {
   const host = hostname.replace(/^\[(.*)\]$/, '$1');
   return new Promise((resolve) => {
     const socket = connect({
@@ -113,7 +130,7 @@ function endOfCertificate({ hostname, port }: URL, timeoutMs: number): Promise<D
       socket.destroy();
       resolve(validTo);
     };
-    const timer = setTimeout(end, timeoutMs);
+    const timer = setTimeout(end, LOOK_MS);
     socket.once('error', () => end());
     socket.once('secureConnect', () => {
       const validTo = new Date(socket.getPeerCertificate().valid_to);

@@ -67,7 +67,7 @@ async function run(
   const seen = await lookFromOutside(url, http, timeoutMs);
   const { answer, fault } = seen.outcome;
   const checks = [checkScheme(url), await checkDns(url.hostname, answer !== undefined)];
-  if (url.protocol === 'https:') checks.push(await checkCertificate(url, fault, timeoutMs));
+  if (url.protocol === 'https:') checks.push(await checkCertificate(url, fault));
   checks.push(checkServer(seen));
   if (answer !== undefined) checks.push(checkClock(seen));
   if (auth !== undefined) checks.push(...(await lookFromInside(auth, seen, probe, timeoutMs)));

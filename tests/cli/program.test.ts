@@ -194,6 +194,35 @@ describe('settings', () => {
     expect(stdout).not.toContain(token);
   });
 
+  test('a token has a life left, where a password tells it', async () => {
+    const { server, place } = await withToken();
+    const { username = '', password = '' } = server.users[1] ?? {};
+    const both = { ...place, env: { ...place.env, QELOS_USERNAME: username, QELOS_PASSWORD: password } };
+    expect((await runCommand(['whoami'], both)).stdout).toMatch(/^life left {2}365 days$/m);
+    const wrong = { ...both, env: { ...both.env, QELOS_PASSWORD: 'wrong-password' } };
+    expect((await runCommand(['whoami'], wrong)).stdout).toMatch(/^life left {2}not known/m);
+  });
+
+  test('a nickname cannot steer the terminal', async () => {
+    const { server } = await withToken();
+    const { username = '', password = '' } = server.users[1] ?? {};
+    server.route('GET', '/api/me/api-tokens', () => ({
+      body: [
+        {
+          _id: '1',
+          nickname: 'a\u001b[2Jb\u0007',
+          tokenPrefix: 'ql_00000',
+          expiresAt: '2999-01-01',
+          lastUsedAt: null,
+          workspace: null,
+        },
+      ],
+    }));
+    const place = placeWith({ QELOS_URL: server.url, QELOS_USERNAME: username, QELOS_PASSWORD: password });
+    const { stdout } = await runCommand(['tokens', 'list'], place);
+    expect(stdout).toContain('a [2Jb ');
+  });
+
   test('a session has a life left', async () => {
     const { server } = await withToken();
     const { username = '', password = '' } = server.users[1] ?? {};

@@ -1,4 +1,4 @@
-import { createServer } from 'node:http';
+import { createServer, get } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { type QelosServer, type QelosServerOptions, type QelosServerUser, startQelosServer } from '../../src/testing';
 import { listen } from '../support/backend';
@@ -135,11 +135,11 @@ export const SCENARIOS: Readonly<Record<string, () => Promise<Scenario>>> = {
   },
   'unknown-host': async () => {
     const { server } = await start();
-    // 127.0.0.2 is this machine too, and a host that the gateway does not know.
-    const url = await other((request, response) => {
-      void fetch(`${server.url}${request.url}`).then(async () => {
-        response.writeHead(400, { 'content-type': 'application/json' });
-        response.end('{"message":"no website for host: 127.0.0.1"}');
+    // What stands in front of the gateway passes on a name that no tenant has.
+    const url = await other(({ url: path }, response) => {
+      get(`${server.url}${path}`, { headers: { host: 'nobody.example' } }, (answer) => {
+        response.writeHead(answer.statusCode ?? 0, answer.headers);
+        answer.pipe(response);
       });
     });
     return { place: placeWith({ QELOS_URL: url, QELOS_API_TOKEN: TOKEN }), url, code: 1, secrets: [TOKEN] };
