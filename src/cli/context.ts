@@ -56,9 +56,12 @@ export function tokenOf({ env }: Settings, cwd: string, strategy: string): strin
   }
 }
 
+/** How calls are made: somebody is waiting at the terminal, so each has an end. */
+export const CALLS = { timeout: 20_000 };
+
 /** The account that the settings give. */
 export function openAccount({ settings: { env } }: Context, timeoutMs?: number): QelosAuth {
-  return createQelosAuth({ env, ...(timeoutMs !== undefined && { config: { timeoutMs } }) });
+  return createQelosAuth({ env, axios: CALLS, ...(timeoutMs !== undefined && { config: { timeoutMs } }) });
 }
 
 /**
@@ -84,8 +87,9 @@ export function exitCodeOf(error: unknown): 1 | 2 {
 }
 
 /** What a failure says to the person at the terminal, and what to do; of a fault of our own its text too. */
-export function explain(error: unknown): { message: string; hint: string } {
-  if (error instanceof UsageError || error instanceof CommandFailed || isAuthError(error)) {
+export function explain(error: unknown): { code?: string; message: string; hint: string } {
+  if (isAuthError(error)) return { code: error.code, message: error.message, hint: error.hint };
+  if (error instanceof UsageError || error instanceof CommandFailed) {
     return { message: error.message, hint: error.hint };
   }
   return {

@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { createQelosAuth, isAuthError } from '../index';
-import type { Context } from './context';
+import { CALLS, type Context } from './context';
 import { DAY_MS, dayOf, lifeLeft, readExpiry } from './expiry';
 import { CommandFailed, UsageError } from './failures';
 import { type PreparedFile, prepareFile, type SecretTarget } from './secret-files';
@@ -191,7 +191,11 @@ async function undone(error: unknown, undo: readonly (() => unknown)[]): Promise
 
 /** Whether the new token does what it was made for. */
 async function verify(url: string, apiToken: string, { workspace }: NewToken): Promise<string> {
-  const auth = createQelosAuth({ env: {}, config: { url, apiToken, ...(workspace !== undefined && { workspace }) } });
+  const auth = createQelosAuth({
+    env: {},
+    axios: CALLS,
+    config: { url, apiToken, ...(workspace !== undefined && { workspace }) },
+  });
   try {
     const { user } = await auth.signIn();
     return user.username ?? '';

@@ -13,8 +13,8 @@ async function main(): Promise<number> {
     refuseSecrets(args);
     return await runProgram(args, { terminal, cwd: process.cwd(), env });
   } catch (error) {
-    const { message, hint } = explain(error);
-    if (args.includes('--json')) terminal.printJson({ error: { message, hint } });
+    const { code, message, hint } = explain(error);
+    if (args.includes('--json')) terminal.printJson({ error: { code, message, hint } });
     else {
       const lines = [...message.split('\n'), `Next: ${hint}`].flatMap((text) => wrapped(text, terminal.columns - 2));
       terminal.complain(`${terminal.styled('red', '✗')} ${lines.join('\n  ')}`);

@@ -1,7 +1,7 @@
 import { password as askPassword, text as askText, confirm, isCancel } from '@clack/prompts';
 import { isAxiosError } from 'axios';
 import { createQelosAuth, isAuthError, type QelosAuth } from '../index';
-import { addressOf, type Context } from './context';
+import { addressOf, CALLS, type Context } from './context';
 import { CommandFailed, UsageError } from './failures';
 
 /** An API token as the server lists it; the token itself it shows to nobody. */
@@ -26,7 +26,6 @@ export interface NewToken {
 export const MAX_TOKENS = 10;
 
 const PATH = '/api/me/api-tokens';
-const TIMEOUT_MS = 20_000;
 
 /** A session of the user who owns the tokens. Qelos lets no API token manage tokens, so it takes the password. */
 export class TokenSession {
@@ -46,21 +45,23 @@ export class TokenSession {
   static async use<T>(context: Context, work: (session: TokenSession) => Promise<T>): Promise<T> {
     const { username, password } = await credentials(context);
     const url = addressOf(context);
-    const auth = createQelosAuth({ env: {}, config: { url, username, password, strategy: 'oauth-refresh' } });
+    const auth = createQelosAuth({
+      env: {},
+      axios: CALLS,
+      config: { url, username, password, strategy: 'oauth-refresh' },
+    });
     const session = new TokenSession(url, auth);
     try {
       return await work(session);
     } finally {
       // Whether that succeeds changes nothing about the work that is done.
-      await auth.http.post('/api/logout', undefined, { timeout: TIMEOUT_MS }).catch(() => undefined);
+      await auth.http.post('/api/logout').catch(() => undefined);
       await auth.close();
     }
   }
 
   async list(): Promise<ListedToken[]> {
-    const { data } = await this.#call('list the tokens', () =>
-      this.#auth.http.get<unknown>(PATH, { timeout: TIMEOUT_MS }),
-    );
+    const { data } = await this.#call('list the tokens', () => this.#auth.http.get<unknown>(PATH));
     if (!Array.isArray(data)) throw unexpected('list the tokens');
     return data;
   }
@@ -68,7 +69,7 @@ export class TokenSession {
   async create({ nickname, expiresAt, workspace }: NewToken): Promise<{ token: string; apiToken: ListedToken }> {
     const wanted = { nickname, expiresAt: expiresAt.toISOString(), ...(workspace !== undefined && { workspace }) };
     const { data } = await this.#call('create the token', () =>
-      this.#auth.http.post<{ token?: unknown; apiToken?: ListedToken }>(PATH, wanted, { timeout: TIMEOUT_MS }),
+      this.#auth.http.post<{ token?: unknown; apiToken?: ListedToken }>(PATH, wanted),
     );
     const { token, apiToken } = data;
     if (typeof token !== 'string' || apiToken === undefined) throw unexpected('create the token');
@@ -77,9 +78,7 @@ export class TokenSession {
   }
 
   async revoke(id: string): Promise<void> {
-    await this.#call('revoke the token', () =>
-      this.#auth.http.delete(`${PATH}/${encodeURIComponent(id)}`, { timeout: TIMEOUT_MS }),
-    );
+    await this.#call('revoke the token', () => this.#auth.http.delete(`${PATH}/${encodeURIComponent(id)}`));
   }
 
   async #call<T>(what: string, send: () => Promise<T>): Promise<T> {
@@ -141,7 +140,7 @@ async function credentials({ settings: { env }, terminal }: Context): Promise<{ 
 }
 
 function answered(answer: string | symbol): string {
-  if (isCancel(answer)) throw new CommandFailed('Nothing was changed.', 'You cancelled it.');
+  if (isCancel(answer)) throw new CommandFailed('Nothing was changed.', 'Run it again when you have the password.');
   return answer;
 }
 
@@ -150,5 +149,5 @@ export async function confirmed({ terminal }: Context, message: string, yes: boo
   if (yes) return;
   if (!terminal.isInteractive) throw new UsageError(message, 'Nobody is here to be asked. If you mean it, add --yes.');
   const answer = await confirm({ message, initialValue: false, ...terminal.streams });
-  if (answer !== true) throw new CommandFailed('Nothing was changed.', 'You did not confirm.');
+  if (answer !== true) throw new CommandFailed('Nothing was changed.', 'Run it again and answer yes, or add --yes.');
 }

@@ -6,8 +6,6 @@ import { CommandFailed } from './failures';
 import { printTable } from './layout';
 import { canLookUp, lookUp } from './token-check';
 
-const TIMEOUT_MS = 20_000;
-
 /** What `GET /api/me` says, as far as it is shown. */
 interface Me {
   readonly username?: string;
@@ -22,7 +20,7 @@ export async function whoami(context: Context): Promise<0> {
   const strategy = auth.strategy.name;
   try {
     const { expiresAt } = await auth.signIn();
-    const { data } = await auth.http.get<Me>('/api/me', { timeout: TIMEOUT_MS });
+    const { data } = await auth.http.get<Me>('/api/me');
     const prefix = tokenPrefix(context, strategy);
     const end = expiresAt ?? (await endOfToken(context, prefix));
     const { username = '', tenant = '', roles = [], workspace } = data;

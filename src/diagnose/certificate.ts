@@ -54,12 +54,12 @@ function inTime<T>(looking: Promise<T>): Promise<T> {
  */
 export async function checkCertificate(url: URL, fault: string | undefined): Promise<Check> {
   const refused = fault === undefined ? undefined : meaningOf(fault);
+  if (fault !== undefined && refused === undefined) return skipped('tls', 'there is no connection');
   const validTo = await endOfCertificate(url);
   if (refused !== undefined) {
     const until = validTo === undefined ? '' : ` It says to be valid until ${dayOf(validTo)}.`;
     return failed('tls', `The certificate of ${url.host} was not accepted (${fault}).${until}`, ...refused);
   }
-  if (fault !== undefined) return skipped('tls', 'there is no connection');
   if (validTo === undefined) return skipped('tls', NOT_DIRECT);
   const days = Math.floor((validTo.getTime() - Date.now()) / DAY_MS);
   const seen = `certificate valid for ${days} more ${days === 1 ? 'day' : 'days'} (until ${dayOf(validTo)})`;

@@ -75,7 +75,9 @@ describe('usage', () => {
   test('with --json a failure is JSON too', async () => {
     const { code, stdout, stderr } = await runCommand(['whoami', '--json'], placeWith());
     expect({ code, stderr }).toEqual({ code: 2, stderr: '' });
-    expect(JSON.parse(stdout)).toEqual({ error: { message: 'QELOS_URL is missing.', hint: expect.any(String) } });
+    expect(JSON.parse(stdout)).toEqual({
+      error: { code: 'ERR_AUTH_CONFIG', message: 'QELOS_URL is missing.', hint: expect.any(String) },
+    });
   });
 });
 
