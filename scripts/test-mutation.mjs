@@ -20,8 +20,8 @@ const TESTS = {
   'src/http/http-client.ts': ['http/http-client.test.ts', 'strategies/*.test.ts'],
   'src/http/auth-interceptor.ts': ['http/{auth-interceptor,mock-adapter,origin,redirects,replay,signing}.test.ts'],
   'src/http/fetch.ts': ['http/{fetch,mock-adapter}.test.ts'],
-  'src/http/undici-transport.ts': ['http/undici-transport.test.ts'],
   'src/http/': ['http/{origin,redirects}.test.ts'],
+  'src/undici/': ['undici/*.test.ts'],
   'src/strategies/': ['strategies/*.test.ts'],
 };
 

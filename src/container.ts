@@ -1,6 +1,6 @@
 import { type AuthConfig, loadAuthConfig } from './config';
 import { type DependencyContainer, type InjectionToken, container as rootContainer } from './di';
-import { transportFor } from './http/undici-transport';
+import { transportFor } from './http/transport';
 import { type InstanceOptions, QelosAuth } from './qelos-auth';
 import { ApiTokenStrategy } from './strategies/api-token-strategy';
 import { CliLoginStrategy } from './strategies/cli-login-strategy';

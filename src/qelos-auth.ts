@@ -9,7 +9,7 @@ import { AuthInterceptor, type CredentialSource } from './http/auth-interceptor'
 import { createFetch } from './http/fetch';
 import { CONNECTION, createBareClient } from './http/http-client';
 import { Origin } from './http/origin';
-import type { Transport } from './http/undici-transport';
+import type { Transport } from './http/transport';
 import { type PluginPlayOptions, pluginPlayOptions } from './plugin-play/plugin-play-options';
 import type { IUser, QelosAdministratorSDK } from './sdk/qelos-sdk.types';
 import { loadSdk, takeUser } from './sdk/sign-in-sdk';

@@ -8,7 +8,7 @@ import { type AuthEvents, EventHub } from './events';
 import type { CredentialSource } from './http/auth-interceptor';
 import { createBareClient } from './http/http-client';
 import { Origin } from './http/origin';
-import { type Transport, transportFor } from './http/undici-transport';
+import { type Transport, transportFor } from './http/transport';
 import { type InstanceOptions, QelosAuth, warnOfInsecureUrl } from './qelos-auth';
 import { takeUser } from './sdk/sign-in-sdk';
 import { ApiTokenStrategy } from './strategies/api-token-strategy';

@@ -18,7 +18,7 @@ import { answerOf, discard } from './answer';
 import { exposeError, exposeResponse } from './exposure';
 import { type Origin, resolveUrl } from './origin';
 import { isRedirect, mostRedirects, redirected, tooManyRedirects } from './redirect';
-import type { Transport } from './undici-transport';
+import type { Transport } from './transport';
 
 /** Credentials that ended again while their request waited are no reason to give up; but there is an end to everything. */
 const MOST_RESENDS = 4;

@@ -1,6 +1,6 @@
 import { subscribe } from 'node:diagnostics_channel';
 import axios from 'axios';
-import { loadUndiciTransport } from '../../../src/http/undici-transport';
+import { loadUndiciTransport } from '../../../src/undici/undici-transport';
 
 /** Asks twice over undici, says how it went, and has nothing more to do. */
 async function main(): Promise<void> {
