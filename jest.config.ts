@@ -29,7 +29,9 @@ const config: Config = {
     ],
   },
   // @qelos/sdk ships ESM syntax without "type": "module": let swc turn it into CommonJS.
-  transformIgnorePatterns: ['/node_modules/(?!@qelos/)'],
+  transformIgnorePatterns: [
+    '/node_modules/(?!(@qelos|ky|axios-cookiejar-support|http-cookie-agent|agent-base|rettime|until-async|@open-draft)/)',
+  ],
   clearMocks: true,
   restoreMocks: true,
   coverageProvider: 'v8',

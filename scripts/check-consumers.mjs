@@ -190,6 +190,14 @@ function checkTestRunners(dir) {
   });
 }
 
+/** The command, as it is installed, in a folder without settings. */
+function checkCommand(dir) {
+  check('npx qelos-auth doctor', () => {
+    const failure = failureOf(() => run(dir, 'npx', '--no-install', 'qelos-auth', 'doctor'));
+    if (!/exit code 2\n✗ configuration {2}QELOS_URL is missing\./.test(failure)) throw new CheckFailed(failure);
+  });
+}
+
 function checkCompiler(label, dir, version) {
   const tsc = `node_modules/ts-${version}/bin/tsc`;
   for (const [module, moduleResolution] of MODULE_SETTINGS) {
@@ -252,6 +260,7 @@ try {
 
   const current = createCurrentProject(tarball);
   checkRuntimes(`Node ${process.version}`, current);
+  checkCommand(current);
   checkLoaders(current);
   checkTestRunners(current);
   for (const version of COMPILERS) checkCompiler(`TypeScript ${version}`, current, version);

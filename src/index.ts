@@ -2,6 +2,9 @@ export { type AuthConfig, loadAuthConfig } from './config';
 export { createQelosAuth, type QelosAuthOptions, registerQelosAuth } from './container';
 export { Credential, type CredentialOptions } from './credentials/credential';
 export type { CredentialStore } from './credentials/credential-store';
+export type { ProbeCall } from './diagnose/account';
+export { type DiagnoseOptions, diagnose } from './diagnose/diagnose';
+export type { Check, CheckId, CheckOutcome, Diagnosis } from './diagnose/diagnosis';
 export {
   type ApiAuthCode,
   type ApiRefusal,

@@ -12,10 +12,10 @@ import { AllowedHosts } from './allowed-hosts';
 export type TenantConfig = Omit<AuthConfig, 'timeoutMs' | 'apiTokenFile'>;
 
 /** Gives the settings of a tenant, or `undefined` if there is none of that name. */
-export type LoadTenant = (tenant: string) => Promise<TenantConfig | undefined> | TenantConfig | undefined;
+type LoadTenant = (tenant: string) => Promise<TenantConfig | undefined> | TenantConfig | undefined;
 
 /** What is checked of a tenant's settings, and what they are made into. */
-export interface TenantSettingsOptions {
+interface TenantSettingsOptions {
   strategies?: ((config: AuthConfig, tenant: string) => readonly AuthStrategy[]) | undefined;
   allowedHosts?: readonly string[] | undefined;
 }

@@ -69,6 +69,23 @@ describe('S08 a burst of cold tenants', () => {
     expect(loads).toBe(120);
   });
 
+  it('lets nobody who comes later start before it, and makes nobody wait once it is over', async () => {
+    const started: string[] = [];
+    const load = (id: string) => {
+      started.push(id);
+      return NOWHERE;
+    };
+    const tenants = openTenants(load, { strategies: () => [strategyOf('own')] });
+    const burst = askFor(tenants, names(160));
+    await new Promise(setImmediate); // the first turn is over, two are to come
+    await Promise.all([burst, tenants.for('late')]);
+    expect(started.at(-1)).toBe('late');
+    let turns = 0;
+    setImmediate(() => turns++);
+    await askFor(tenants, [...Array(100).fill('x'), 'y']);
+    expect([started.slice(-2), turns]).toEqual([['x', 'y'], 0]);
+  });
+
   it('that is closed meanwhile ends with ERR_AUTH_CLOSED, and nothing is loaded any more', async () => {
     let loads = 0;
     const tenants = openTenants(() => {
