@@ -361,9 +361,10 @@ describe('auth.sdk', () => {
     expect(second?.headers).not.toHaveProperty('x-impersonate-user');
   });
 
-  it('cannot be talked into another credential by a custom header', async () => {
-    auth.sdk.setCustomHeader('authorization', 'Bearer other');
-    auth.sdk.setCustomHeader('x-api-key', 'other');
+  it('S06: cannot be talked into another credential by a custom header, and says so', async () => {
+    for (const name of ['authorization', 'X-Api-Key', 'Cookie']) {
+      expect(() => auth.sdk.setCustomHeader(name, 'other')).toThrow(`setCustomHeader('${name}', …) names another`);
+    }
     await auth.sdk.blocks.getList();
     expect(api.to('/api/blocks')).toMatchObject([{ authorized: true }]);
     expect(api.to('/api/blocks')[0]?.headers).not.toHaveProperty('x-api-key');
