@@ -6,8 +6,9 @@ import type { CredentialStore } from './credentials/credential-store';
 import { AuthError } from './errors';
 import { type AuthEvents, EventHub } from './events';
 import { AuthInterceptor, type CredentialSource } from './http/auth-interceptor';
+import { within } from './http/deadline';
+import { timeoutOf } from './http/exchange';
 import { createFetch, refusalOf } from './http/fetch';
-import { timeoutMsOf } from './http/fetch-request';
 import { CONNECTION, createBareClient } from './http/http-client';
 import { Origin } from './http/origin';
 import type { Transport } from './http/undici-transport';
@@ -140,22 +141,12 @@ export class QelosAuth {
    * @throws AuthError why there is no credential; `ERR_AUTH_UNAVAILABLE` if it took too long
    */
   async signIn(): Promise<{ strategy: string; user: IUser; expiresAt?: Date }> {
-    const timeoutMs = timeoutMsOf(this.http);
-    if (timeoutMs === 0) return this.#signIn();
-    const end = new AbortController();
-    let timer: NodeJS.Timeout | undefined;
-    const deadline = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => {
-        reject(tookTooLong(timeoutMs));
-        end.abort();
-      }, timeoutMs);
-    });
-    return Promise.race([this.#signIn(end.signal), deadline]).finally(() => clearTimeout(timer));
+    return within(timeoutOf(this.http.defaults), (signal) => this.#signIn(signal), tookTooLong);
   }
 
-  async #signIn(signal: AbortSignal | null = null): Promise<{ strategy: string; user: IUser; expiresAt?: Date }> {
+  async #signIn(signal: AbortSignal | undefined): Promise<{ strategy: string; user: IUser; expiresAt?: Date }> {
     const credential = await this.#interceptor.credential();
-    const user = takeUser(credential) ?? ((await this.#sdkCalls.json('/api/me', { signal })) as IUser);
+    const user = takeUser(credential) ?? ((await this.#sdkCalls.json('/api/me', { signal: signal ?? null })) as IUser);
     const { expiresAt } = credential;
     return { strategy: this.strategy.name, user, ...(expiresAt && { expiresAt }) };
   }

@@ -139,13 +139,16 @@ export function lifetimeOf(credential: Credential): number | undefined {
   return lifeOf(credential);
 }
 
+/** Shorter values are no secrets, and would be found in every other word: a header may say `0` or `Error`. */
+const SHORTEST_SECRET = 8;
+
 /** A text without the credential's secrets in it. */
 export function redact(text: string, credential: Credential): string {
   const { headers, refreshToken } = secretsOf(credential);
   let result = text;
   for (const value of [...Object.values(headers), refreshToken ?? '']) {
     const secret = value.replace(/^Bearer /, '');
-    if (secret !== '') result = result.replaceAll(secret, '[hidden]');
+    if (secret.length >= SHORTEST_SECRET) result = result.replaceAll(secret, '[hidden]');
   }
   return result;
 }

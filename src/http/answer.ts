@@ -1,21 +1,38 @@
-import { Readable } from 'node:stream';
+import { isAnyArrayBuffer } from 'node:util/types';
+import { brotliDecompressSync, unzipSync, constants as zlib } from 'node:zlib';
 import type { AxiosResponse } from 'axios';
+import type { ApiRefusal } from '../errors';
 import type { ApiAnswer } from '../strategies/auth-strategy';
+import { AnswerStream, isOwnedStream, MOST_READ_AHEAD, ownedStream } from './answer-stream';
 
-/** More of a streamed answer than this is not read ahead to see what a refusal says. */
-const MOST_READ_AHEAD = 64 * 1024;
+/** Longer than the beginning of an answer that has begun takes, in milliseconds. */
+const MOST_READ_AHEAD_MS = 1_000;
+
+/** What refusals mean. It travels with the answer and not on it, as an answer is the server's alone. */
+const refusals = new WeakMap<AxiosResponse, ApiRefusal>();
+
+/** Notes what a 401 or 403 means. */
+export function explainAnswer(response: AxiosResponse, refusal: ApiRefusal): void {
+  refusals.set(response, refusal);
+}
+
+/** What a 401 or 403 that was answered to an authenticated request means; undefined for any other answer. */
+export function refusalOf(response: AxiosResponse): ApiRefusal | undefined {
+  return refusals.get(response);
+}
 
 /**
- * What an answer says, at the adapter, where axios has not parsed it yet. A stream is read ahead and put back, so that the
- * caller gets all of it.
+ * What an answer says, at the adapter, where axios has not parsed it yet. The beginning of a stream is read ahead, and stays
+ * to be read.
+ *
+ * @param ms - how long to wait for it at most; then what there is has to do
  */
-export async function answerOf(response: AxiosResponse): Promise<ApiAnswer> {
-  if (response.data instanceof Readable || response.data instanceof ReadableStream) {
-    const { text, data } = await readAhead(response.data);
-    response.data = data;
-    return { status: response.status, headers: headersOf(response), data: parsed(text) };
-  }
-  return { status: response.status, headers: headersOf(response), data: parsed(response.data) };
+export async function answerOf(response: AxiosResponse, ms = MOST_READ_AHEAD_MS): Promise<ApiAnswer> {
+  response.data = ownedStream(response.data, response.request);
+  const { status, data } = response;
+  const headers = headersOf(response);
+  const said = isOwnedStream(data) ? await data.readAhead(MOST_READ_AHEAD, Math.min(ms, MOST_READ_AHEAD_MS)) : data;
+  return { status, headers, data: parsed(await textOf(said, headers['content-encoding'])) };
 }
 
 function headersOf(response: AxiosResponse): Record<string, unknown> {
@@ -24,54 +41,39 @@ function headersOf(response: AxiosResponse): Record<string, unknown> {
   return headers;
 }
 
+/** Bytes as text, compressed ones too (`decompress: false`); what is neither bytes nor text as it is. */
+async function textOf(data: unknown, encoding: unknown): Promise<unknown> {
+  if (data instanceof Blob) return textOf(await data.slice(0, MOST_READ_AHEAD).arrayBuffer(), encoding);
+  if (isAnyArrayBuffer(data)) return textOf(Buffer.from(data), encoding);
+  if (!ArrayBuffer.isView(data)) return data;
+  return decompressed(Buffer.from(data.buffer, data.byteOffset, data.byteLength), encoding).toString();
+}
+
+/** The header may stay though the adapter has decompressed, and the end may be missing. */
+function decompressed(bytes: Buffer, encoding: unknown): Buffer {
+  const limit = { maxOutputLength: MOST_READ_AHEAD };
+  try {
+    if (encoding === 'br') return brotliDecompressSync(bytes, { ...limit, finishFlush: zlib.BROTLI_OPERATION_FLUSH });
+    if (encoding) return unzipSync(bytes, { ...limit, finishFlush: zlib.Z_SYNC_FLUSH });
+  } catch {}
+  return bytes;
+}
+
 function parsed(data: unknown): unknown {
-  if (data instanceof ArrayBuffer) return parsed(Buffer.from(data).toString());
-  if (ArrayBuffer.isView(data)) return parsed(Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString());
   if (typeof data !== 'string') return data;
   try {
-    return JSON.parse(data);
+    return JSON.parse(data.replace(/^\ufeff/, ''));
   } catch {
     return data;
   }
 }
 
-async function readAhead(
-  source: Readable | ReadableStream,
-): Promise<{ text: string; data: Readable | ReadableStream }> {
-  const stream = source instanceof Readable ? source : Readable.fromWeb(source as never);
-  const chunks: Buffer[] = [];
-  let size = 0;
-  const rest = stream[Symbol.asyncIterator]();
-  let failure: unknown;
-  try {
-    while (size <= MOST_READ_AHEAD) {
-      const { done, value } = await rest.next();
-      if (done) break;
-      const chunk = Buffer.from(value);
-      chunks.push(chunk);
-      size += chunk.length;
-    }
-  } catch (error) {
-    failure = error; // it breaks off for the caller at the same place
-  }
-  const again = Readable.from(
-    (async function* () {
-      yield* chunks;
-      if (failure !== undefined) throw failure;
-      yield* { [Symbol.asyncIterator]: () => rest };
-    })(),
-    { objectMode: false },
-  );
-  const text = Buffer.concat(chunks).toString();
-  return { text, data: source instanceof Readable ? again : (Readable.toWeb(again) as ReadableStream) };
-}
-
-/** Lets go of an answer that nobody will read: what is small is read, so that its connection can serve again. */
+/** Lets go of an answer that nobody will read: a small one is left to arrive, so that its connection can serve again. */
 export function discard(response: AxiosResponse): void {
-  const { data } = response;
-  if (data instanceof ReadableStream) data.cancel().catch(() => {});
-  if (!(data instanceof Readable)) return;
-  data.on('error', () => {});
-  if (Number(response.headers?.['content-length'] ?? Number.NaN) <= MOST_READ_AHEAD) data.resume();
-  else data.destroy();
+  response.data = ownedStream(response.data, response.request);
+  const { data, headers } = response;
+  if (!isOwnedStream(data)) return;
+  const isSmall = Number(headers?.['content-length'] ?? Number.NaN) <= MOST_READ_AHEAD;
+  if (isSmall && data instanceof AnswerStream) data.drain();
+  else data.letGo();
 }

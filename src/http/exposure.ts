@@ -1,29 +1,49 @@
-import { PassThrough, Readable } from 'node:stream';
+import { EventEmitter } from 'node:events';
 import { isNativeError } from 'node:util/types';
-import type { AxiosResponse, InternalAxiosRequestConfig } from 'axios';
+import { AxiosError, AxiosHeaders, type AxiosResponse, type InternalAxiosRequestConfig } from 'axios';
 import { type Credential, redact } from '../credentials/credential';
-import { resolveUrl } from './origin';
+import { AuthError, isAuthError } from '../errors';
+import { isOwnedStream, ownedStream, type StreamTerms } from './answer-stream';
+import { normalUrl, resolveUrl } from './origin';
 
 /**
  * What a request leaves behind must not lead to a credential: not the one it carried, and not that of another request on
- * the same keep-alive agent. Node's request and agent objects lead to both, so neither leaves this library.
+ * the same keep-alive agent. Node's request and agent objects lead to both, so neither leaves this library; nor does the
+ * copy that was sent.
  */
 
-/** Stands in for the request object of responses; knows what callers ask it for, the URL that answered. */
-class SentRequest {
-  readonly #url: string | InternalAxiosRequestConfig;
+/** What is known of a call when it is to be shown: what its caller wrote, and what was sent in its place. */
+export interface SentCall extends StreamTerms {
+  readonly config: InternalAxiosRequestConfig;
+  readonly sent: InternalAxiosRequestConfig | undefined;
+  readonly credential: Credential | undefined;
+  /** Where the answer came from, if that is another place than the config says. */
+  readonly url: string | undefined;
+  /** How many milliseconds the server may be silent in this answer's stream; 0: as long as it likes. */
+  idleMsOf(response: AxiosResponse): number;
+}
 
-  constructor(url: string | InternalAxiosRequestConfig) {
+/** Stands in for the request object of responses and errors; knows what callers ask it for, the URL that answered. */
+class SentRequest {
+  readonly #config: InternalAxiosRequestConfig;
+  readonly #url: string | undefined;
+
+  constructor(config: InternalAxiosRequestConfig, url: string | undefined) {
+    this.#config = config;
     this.#url = url;
   }
 
+  get method(): string {
+    return (this.#config.method ?? 'get').toUpperCase();
+  }
+
   get responseURL(): string {
-    return typeof this.#url === 'string' ? this.#url : resolveUrl(this.#url);
+    return normalUrl(this.#url ?? resolveUrl(this.#config));
   }
 
   /** Whether redirects led to another place than was asked for. */
   get isRedirected(): boolean {
-    return typeof this.#url === 'string';
+    return this.#url !== undefined;
   }
 
   get res(): { responseUrl: string } {
@@ -31,73 +51,119 @@ class SentRequest {
   }
 }
 
-/**
- * Makes a response fit to be handed out.
- *
- * @param config - the request as its caller wrote it
- * @param url - where the answer came from, if redirects led to another place than the config says
- */
-export function exposeResponse(
-  response: AxiosResponse,
-  config: InternalAxiosRequestConfig,
-  credential?: Credential,
-  url?: string,
-): AxiosResponse {
-  hideAgents(config);
-  response.config = config;
-  response.request = new SentRequest(url ?? config);
-  if (response.data instanceof Readable) {
-    response.data = detach(response.data, (error) => exposeError(error, config, credential));
+/** Makes a response fit to be handed out. Returns whether it has a stream that is still to come. */
+export function exposeResponse(response: AxiosResponse, call: SentCall): boolean {
+  const { config } = call;
+  if (typeof config.adapter === 'function') {
+    clean(response, call); // adapters of others may leave anything on what they answer with
+    return isOwnedStream(response.data);
   }
-  return response;
+  const isStream = exposeBody(response, call);
+  response.config = config;
+  response.request = new SentRequest(config, call.url);
+  return isStream;
 }
 
-/** Makes whatever an adapter failed with fit to be handed out. Returns the same object where it is an object. */
-export function exposeError<E>(error: E, config: InternalAxiosRequestConfig, credential?: Credential, url?: string): E {
-  hideAgents(config);
-  for (let current: unknown = error, depth = 0; isError(current) && depth < 8; current = current.cause, depth++) {
-    scrub(current, config, credential, url);
-  }
+/** Makes whatever an adapter failed with fit to be handed out. Returns the same object where it is an object of the call's own. */
+export function exposeError(error: unknown, call: SentCall): unknown {
+  if (typeof error === 'string') return hidden(error, call);
+  if (typeof error !== 'object' || error === null) return error;
+  if (isAuthError(error)) return forPlugins(error, call.config);
+  clean(error, call);
+  if (error instanceof AxiosError && error.config && call.sent)
+    error.request ??= new SentRequest(call.config, call.url);
   return error;
+}
+
+/** The answer that an error tells of, also one of an adapter that makes errors of its own. */
+export function answerIn(error: unknown): AxiosResponse | undefined {
+  const response = isError(error) ? (error as AxiosError).response : undefined;
+  return typeof response?.status === 'number' ? response : undefined;
 }
 
 /** Errors of Node itself are of another realm than code that runs in a `vm` context, as every test under jest does. */
 const isError = (value: unknown): value is Error => value instanceof Error || isNativeError(value);
 
-/** What axios and adapters of others hang on their errors. */
-type AdapterError = Error & { config?: unknown; request?: unknown; response?: AxiosResponse };
-
-function scrub(
-  error: AdapterError,
-  config: InternalAxiosRequestConfig,
-  credential: Credential | undefined,
-  url: string | undefined,
-): void {
-  if (error.config !== undefined) error.config = config;
-  if (error.request !== undefined) delete error.request;
-  if (error.response) exposeResponse(error.response, config, credential, url);
-  if (!credential) return;
-  // Adapters of others may write what they were given into their message.
-  const message = redact(error.message, credential);
-  if (message !== error.message) error.message = message;
-  const stack = error.stack && redact(error.stack, credential);
-  if (stack !== error.stack && stack !== undefined) error.stack = stack;
+/**
+ * Takes out of an object, and of all errors and plain objects that it leads to, what was put on the request. What was sent
+ * is known by identity; in texts, its secrets are looked for.
+ */
+function clean(root: object, call: SentCall): void {
+  const seen = new Set<unknown>([root, call.config, call.config.headers]);
+  for (const owner of seen as Set<object>) {
+    if (owner === call.config || owner === call.config.headers) continue;
+    if (isError(owner)) hideInText(owner, call);
+    for (const key of Reflect.ownKeys(owner)) {
+      const property = Reflect.getOwnPropertyDescriptor(owner, key);
+      const value: unknown = property?.value;
+      if (key === 'data' && isAnswer(owner)) {
+        exposeBody(owner, call);
+        continue;
+      }
+      const fit = fitToShow(key, value, call);
+      if (fit !== value) Reflect.set(owner, key, fit);
+      else if (isOpen(value)) seen.add(value);
+    }
+  }
 }
 
-/** An agent leads to its sockets, and they to the requests in flight. An instance's own agents come back with its defaults. */
-function hideAgents(config: InternalAxiosRequestConfig): void {
-  if (config.httpAgent) config.httpAgent = undefined;
-  if (config.httpsAgent) config.httpsAgent = undefined;
+/** What to show in the place of a value. */
+function fitToShow(key: PropertyKey, value: unknown, call: SentCall): unknown {
+  const { config, sent } = call;
+  if (typeof value === 'string') return hidden(value, call);
+  if (typeof value !== 'object' || value === null) return value;
+  if (key === 'request') return new SentRequest(config, call.url);
+  if (value === sent || key === 'config') return config;
+  if (value === sent?.headers) return config.headers;
+  if (value === sent?.data) return config.data;
+  // Sockets, agents and requests, whoever made them.
+  if (value instanceof EventEmitter || value instanceof Request || value instanceof Headers) return undefined;
+  return value;
 }
 
-/** The same bytes from a stream that does not lead back to the request. */
-function detach(source: Readable, expose: (error: Error) => Error): Readable {
-  const copy = new PassThrough();
-  source.once('error', (error) => copy.destroy(expose(error)));
-  source.once('close', () => {
-    if (!source.readableEnded)
-      copy.destroy(new Error('The connection was closed before the whole answer had arrived.'));
-  });
-  copy.once('close', () => source.destroy());
-  return source.pipe(copy);
+/** Whether to look into a value: errors, lists and plain objects. What has a class belongs to somebody. */
+function isOpen(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null) return false;
+  if (isError(value) || Array.isArray(value) || value instanceof AxiosHeaders) return true;
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
+function isAnswer(value: object): value is AxiosResponse {
+  return 'status' in value && typeof value.status === 'number' && 'data' in value;
+}
+
+function exposeBody(response: AxiosResponse, call: SentCall): boolean {
+  response.data = ownedStream(response.data, response.request);
+  if (!isOwnedStream(response.data)) return false;
+  response.data.handOut(call, call.idleMsOf(response));
+  return true;
+}
+
+/** Adapters of others may write what they were given into their message. */
+function hideInText(error: Error, call: SentCall): void {
+  for (const name of ['message', 'stack'] as const) {
+    const text = error[name];
+    const fit = typeof text === 'string' ? hidden(text, call) : text;
+    if (fit !== text) Reflect.set(error, name, fit);
+  }
+}
+
+function hidden(text: string, { credential }: SentCall): string {
+  return credential ? redact(text, credential) : text;
+}
+
+/**
+ * An AuthError as plugins of axios expect the errors of an instance to be: they go by `config` and `isAxiosError`, and one of
+ * them lets calls wait for ever without. Not enumerable: it is no more to print than before.
+ */
+function forPlugins(error: AuthError, config: InternalAxiosRequestConfig): AuthError {
+  // One that a strategy keeps and throws again belongs to another call by now.
+  const own = 'config' in error && error instanceof AuthError ? error.again() : error;
+  const { name, message, code, hint, status, retryable, retryAfterMs } = own;
+  const toJSON = () => ({ name, message, code, hint, status, retryable, retryAfterMs });
+  for (const [key, value] of Object.entries({ config, isAxiosError: true, toJSON })) {
+    Object.defineProperty(own, key, { value, configurable: true, writable: true });
+  }
+  return own;
 }

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
-import { type AxiosInstance, type AxiosRequestConfig, isAxiosError, isCancel } from 'axios';
+import { type AxiosRequestConfig, isAxiosError, isCancel } from 'axios';
+import { AuthError } from '../errors';
 
 /** For transforms of axios that shall do nothing: a `fetch` sends and hands out what it was given. */
 const AS_IT_IS = [(body: unknown) => body];
@@ -73,14 +74,6 @@ async function packedBlob(body: Blob | FormData): Promise<PackedBody> {
 /** What `fetch` rejects with where axios failed: the signal's reason, or a TypeError with the fault as its cause. */
 export function fetchErrorOf(error: unknown, signal: AbortSignal | null | undefined): unknown {
   if (isCancel(error) && signal?.aborted) return signal.reason;
+  if (error instanceof AuthError) return error.again(); // without what plugins of axios find on it: what was sent
   return isAxiosError(error) ? new TypeError('fetch failed', { cause: error }) : error;
-}
-
-/** The longest that a timer of Node waits, in milliseconds; longer ones would go off at once. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
-
-/** An instance's time-out in milliseconds, read as axios reads it; 0 for none, or for one that axios refuses. */
-export function timeoutMsOf({ defaults }: AxiosInstance): number {
-  const ms = Number.parseInt(String(defaults.timeout ?? 0), 10);
-  return ms > 0 ? Math.min(ms, MAX_TIMER_MS) : 0;
 }

@@ -1,12 +1,17 @@
 import { Readable } from 'node:stream';
-import { type AxiosInstance, type AxiosRequestConfig, type AxiosResponse, isAxiosError } from 'axios';
+import type { AxiosInstance, AxiosRequestConfig, AxiosResponse } from 'axios';
 import { type ApiRefusal, apiRefusal } from '../errors';
 import { discard } from './answer';
 import { type Body, responseBody } from './answer-body';
-import { axiosRequestOf, fetchErrorOf, timeoutMsOf } from './fetch-request';
+import { silentEventStreams } from './exchange';
+import { answerIn } from './exposure';
+import { axiosRequestOf, fetchErrorOf } from './fetch-request';
 
 /** Status codes whose responses have no body (Fetch standard, 2.2.3). */
 const NULL_BODY = new Set([101, 103, 204, 205, 304]);
+
+/** An answer is handed out when its head is there. An event stream may be silent for as long as its reader likes. */
+const STREAMED = { responseType: 'stream', [silentEventStreams]: true } as const;
 
 /** What the 401 and 403 among the answers mean. */
 const refusals = new WeakMap<Response, ApiRefusal>();
@@ -38,11 +43,12 @@ export function createFetch(instance: AxiosInstance, extra: AxiosRequestConfig =
     let answer: AxiosResponse;
     let refusal: ApiRefusal | undefined;
     try {
-      const sent = { ...extra, ...request, url, headers: { ...extra.headers, ...request.headers } };
-      answer = await instance.request({ ...sent, responseType: 'stream' } as AxiosRequestConfig);
+      const headers = { ...extra.headers, ...request.headers } as NonNullable<AxiosRequestConfig['headers']>;
+      answer = await instance.request({ ...extra, ...request, ...STREAMED, url, headers });
     } catch (error) {
-      if (!isAxiosError(error) || !error.response) throw fetchErrorOf(error, call.signal);
-      answer = error.response;
+      const answered = answerIn(error);
+      if (!answered) throw fetchErrorOf(error, call.signal);
+      answer = answered;
       refusal = apiRefusal(error);
     }
     const { status, headers: answered } = answer;
@@ -50,7 +56,7 @@ export function createFetch(instance: AxiosInstance, extra: AxiosRequestConfig =
       discard(answer);
       throw new TypeError('fetch failed', { cause: new Error('unexpected redirect') });
     }
-    const response = await toResponse(answer, call, timeoutMsOf(instance));
+    const response = await toResponse(answer, call);
     if (refusal) refusals.set(response, refusal);
     return response;
   };
@@ -67,11 +73,7 @@ async function merged(request: Request, init: RequestInit = {}): Promise<Request
   };
 }
 
-async function toResponse(
-  answer: AxiosResponse,
-  { method, signal }: RequestInit,
-  timeoutMs: number,
-): Promise<Response> {
+async function toResponse(answer: AxiosResponse, { method, signal }: RequestInit): Promise<Response> {
   const headers = new Headers();
   for (const name in answer.headers) {
     const value = answer.headers[name];
@@ -83,8 +85,7 @@ async function toResponse(
   if (NULL_BODY.has(answer.status) || method?.toUpperCase() === 'HEAD') {
     if (answer.data instanceof Readable) answer.data.on('error', () => {}).resume();
   } else {
-    const isEventStream = headers.get('content-type')?.startsWith('text/event-stream');
-    body = await responseBody(answer.data, { stallMs: isEventStream ? 0 : timeoutMs, signal });
+    body = await responseBody(answer.data, signal);
   }
   const { status, statusText } = answer;
   const response = new Response(body, { status, statusText, headers });
@@ -100,16 +101,8 @@ interface Place {
 /** Tells a Response, and its copies, where it came from. */
 function located(response: Response, place: Place): Response {
   return Object.defineProperties(response, {
-    // Without fragment (Fetch standard, 5.5). Worked out when it is asked for, which is seldom, and dear.
-    url: { get: () => withoutFragment(place.responseURL ?? '') },
+    url: { get: () => place.responseURL ?? '' }, // worked out when it is asked for, which is seldom, and dear
     redirected: { get: () => place.isRedirected ?? false },
     clone: { value: () => located(Response.prototype.clone.call(response), place) },
   });
-}
-
-function withoutFragment(responseURL: string): string {
-  if (!URL.canParse(responseURL)) return '';
-  const url = new URL(responseURL);
-  url.hash = '';
-  return url.href;
 }

@@ -48,11 +48,32 @@ export class Origin {
   }
 }
 
+/** axios without defaults: those of the process are in a request's config already, or have come too late to be sent. */
+const plain = new axios.Axios({});
+
 /** The URL that an adapter would send a config to, with its parameters; as far as axios can tell. */
 export function resolveUrl(config: AxiosRequestConfig): string {
   try {
-    return axios.getUri(config);
+    return plain.getUri(config);
   } catch {
     return ''; // the adapter fails on it too, and says why
   }
+}
+
+/** A URL as `new URL()` writes it, without its fragment, which is never sent; what is no URL as it is. */
+export function normalUrl(url: string): string {
+  try {
+    const normal = new URL(url);
+    normal.hash = '';
+    return normal.href;
+  } catch {
+    return url;
+  }
+}
+
+/** The URL as it goes over the wire: axios' http adapter puts the parameters on when the rest is in its normal form. */
+export function wireUrl(config: AxiosRequestConfig): string {
+  const { params: _, ...target } = config;
+  const { baseURL: __, ...rest } = config;
+  return resolveUrl({ ...rest, url: normalUrl(resolveUrl(target)) });
 }

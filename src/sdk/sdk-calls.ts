@@ -1,5 +1,8 @@
-import { type AxiosInstance, type AxiosRequestConfig, type AxiosResponse, isAxiosError } from 'axios';
-import { type ApiRefusal, apiRefusal } from '../errors';
+import { AxiosError, type AxiosInstance, type AxiosRequestConfig, type AxiosResponse } from 'axios';
+import { type ApiRefusal, apiRefusal, isAuthError } from '../errors';
+import { within } from '../http/deadline';
+import { timeoutOf } from '../http/exchange';
+import { answerIn } from '../http/exposure';
 import { createFetch } from '../http/fetch';
 import { axiosRequestOf, fetchErrorOf, isOk } from '../http/fetch-request';
 import { withoutSent } from '../http/http-client';
@@ -20,6 +23,9 @@ export interface SdkCallsParts {
   /** Makes the error for an answer that is not 2xx, or whose JSON cannot be read. */
   readonly failure: (answer: FailedAnswer) => Error;
 }
+
+/** The text of the answer, with everything of its body. */
+const READ_WHOLE = { responseType: 'text', responseEncoding: 'utf8' } as const;
 
 /**
  * The calls of an SDK on their way to an axios instance, and the one place that says which of them are about another
@@ -80,28 +86,30 @@ export class SdkCalls {
   async json(path: string, init: RequestInit = {}, given?: Record<string, string>): Promise<unknown> {
     const isAsGiven = given !== undefined || isAboutAnother(path, init.headers);
     const ready = axiosRequestOf(init, this.#headersOf(init.headers, given, isAsGiven));
-    const request = ready instanceof Promise ? await ready : ready;
+    const request: AxiosRequestConfig = ready instanceof Promise ? await ready : ready;
+    Object.assign(request, { url: path, baseURL: this.#url, allowAbsoluteUrls: false, ...READ_WHOLE });
     let answer: AxiosResponse;
     let refusal: ApiRefusal | undefined;
     try {
-      answer = await this.#http.request({
-        ...request,
-        ...(isAsGiven && { ...this.#asGiven, headers: { ...this.#asGiven.headers, ...request.headers } }),
-        url: path,
-        baseURL: this.#url,
-        allowAbsoluteUrls: false,
-        responseType: 'text',
-        responseEncoding: 'utf8',
-      } as AxiosRequestConfig);
+      answer = await (isAsGiven ? this.#sendAsGiven(request, init.signal) : this.#http.request(request));
     } catch (error) {
-      if (!isAxiosError(error) || !error.response) throw fetchErrorOf(withoutSent(error), init.signal);
-      answer = error.response;
+      const answered = answerIn(error);
+      if (!answered) throw fetchErrorOf(isAuthError(error) ? error : withoutSent(error), init.signal);
+      answer = answered;
       refusal = apiRefusal(error);
     }
     const { status, statusText, headers } = answer;
     const { isReadable, body } = await bodyOf(answer);
     if (isOk(status) && isReadable) return body;
     throw this.#failure({ status, statusText, headers: { ...headers }, url: this.#url + path, body, refusal });
+  }
+
+  /** The time-out of an authenticated call counts all of it; axios' own ends no body that drips. */
+  #sendAsGiven(request: AxiosRequestConfig, own: RequestInit['signal']): Promise<AxiosResponse> {
+    const headers = { ...this.#asGiven.headers, ...request.headers } as NonNullable<AxiosRequestConfig['headers']>;
+    const sent = { ...request, ...this.#asGiven, headers };
+    const send = (signal: AbortSignal | undefined) => this.#http.request(signal ? { ...sent, signal } : sent);
+    return within(timeoutOf(this.#http.defaults), send, timedOut, own);
   }
 
   /** Sends a call and resolves with the answer, whatever its status. Parameters as for `json`. */
@@ -126,4 +134,9 @@ export class SdkCalls {
     }
     return given ? Object.assign(headers, given) : headers;
   }
+}
+
+function timedOut(ms: number): TypeError {
+  const cause = new AxiosError(`timeout of ${ms}ms exceeded`, AxiosError.ECONNABORTED);
+  return new TypeError('fetch failed', { cause });
 }

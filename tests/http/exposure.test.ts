@@ -75,8 +75,9 @@ describe('what is handed out in the place of the request', () => {
     const { http } = openAuth({ config: { url: api.url, apiToken: api.apiToken }, axios: { httpAgent } });
     const error = await failure(http.get('/x', { skipAuth: true }));
     expect(error).toMatchObject({ name: 'AxiosError', response: { status: 401 } });
-    expect(error).not.toHaveProperty('request');
-    expect((error as AxiosError).config?.httpAgent).toBeUndefined();
+    expect((error as AxiosError).request.responseURL).toBe(`${api.url}/x`);
+    expect((error as AxiosError).config?.httpAgent).not.toBeInstanceOf(Agent);
+    expect(leaks(error, ['freeSockets'])).toEqual([]); // nothing of the agent leads to its sockets
   });
 });
 
