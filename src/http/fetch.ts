@@ -8,7 +8,7 @@ import { answerIn } from './exposure';
 import { axiosRequestOf, fetchErrorOf } from './fetch-request';
 
 /** Status codes whose responses have no body (Fetch standard, 2.2.3). */
-const NULL_BODY = new Set([101, 103, 204, 205, 304]);
+const NULL_BODY = new Set([204, 205, 304]);
 
 /** An answer is handed out when its head is there. An event stream may be silent for as long as its reader likes. */
 const STREAMED = { responseType: 'stream', [silentEventStreams]: true } as const;
@@ -51,10 +51,10 @@ export function createFetch(instance: AxiosInstance, extra: AxiosRequestConfig =
       answer = answered;
       refusal = apiRefusal(error);
     }
-    const { status, headers: answered } = answer;
-    if (call.redirect === 'error' && status >= 300 && status < 400 && answered['location']) {
+    const refused = reasonAgainst(answer, call);
+    if (refused !== undefined) {
       discard(answer);
-      throw new TypeError('fetch failed', { cause: new Error('unexpected redirect') });
+      throw new TypeError('fetch failed', { cause: new Error(refused) });
     }
     const response = await toResponse(answer, call);
     if (refusal) refusals.set(response, refusal);
@@ -71,6 +71,13 @@ async function merged(request: Request, init: RequestInit = {}): Promise<Request
     signal: init.signal ?? request.signal,
     redirect: init.redirect ?? request.redirect,
   };
+}
+
+/** Why an answer cannot be handed out; undefined if it can. */
+function reasonAgainst({ status, headers }: AxiosResponse, { redirect }: RequestInit): string | undefined {
+  if (status < 200 || status > 599) return `a Response cannot have the status ${status}`;
+  const isRedirect = status >= 300 && status < 400 && headers['location'];
+  return isRedirect && redirect === 'error' ? 'unexpected redirect' : undefined;
 }
 
 async function toResponse(answer: AxiosResponse, { method, signal }: RequestInit): Promise<Response> {
