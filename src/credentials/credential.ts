@@ -139,16 +139,21 @@ export function lifetimeOf(credential: Credential): number | undefined {
   return lifeOf(credential);
 }
 
-/** Shorter values are no secrets, and would be found in every other word: a header may say `0` or `Error`. */
+/** The headers of which Qelos takes a credential. */
+const OF_CREDENTIALS = new Set(['authorization', 'cookie', 'x-api-key']);
+/** Shorter values of other headers are no secrets, and would be found in every other word: `0`, or `Error`. */
 const SHORTEST_SECRET = 8;
 
 /** A text without the credential's secrets in it. */
 export function redact(text: string, credential: Credential): string {
   const { headers, refreshToken } = secretsOf(credential);
+  const own = Object.keys(headers).filter(
+    (name) => OF_CREDENTIALS.has(name) || `${headers[name]}`.length >= SHORTEST_SECRET,
+  );
   let result = text;
-  for (const value of [...Object.values(headers), refreshToken ?? '']) {
-    const secret = value.replace(/^Bearer /, '');
-    if (secret.length >= SHORTEST_SECRET) result = result.replaceAll(secret, '[hidden]');
+  for (const value of [...own.map((name) => headers[name]), refreshToken]) {
+    const secret = value?.replace(/^Bearer /, '');
+    if (secret) result = result.replaceAll(secret, '[hidden]');
   }
   return result;
 }

@@ -3,7 +3,8 @@ import { brotliDecompressSync, unzipSync, constants as zlib } from 'node:zlib';
 import type { AxiosResponse } from 'axios';
 import type { ApiRefusal } from '../errors';
 import type { ApiAnswer } from '../strategies/auth-strategy';
-import { AnswerStream, isOwnedStream, MOST_READ_AHEAD, ownedStream } from './answer-stream';
+import { AnswerStream, MOST_READ_AHEAD } from './answer-stream';
+import { isOwnedStream, ownedStream } from './owned-stream';
 
 /** Longer than the beginning of an answer that has begun takes, in milliseconds. */
 const MOST_READ_AHEAD_MS = 1_000;

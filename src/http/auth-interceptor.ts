@@ -1,4 +1,3 @@
-import { isAnyArrayBuffer } from 'node:util/types';
 import axios, { type AxiosAdapter, type AxiosInstance, type AxiosResponse } from 'axios';
 import { Credential, headersOf } from '../credentials/credential';
 import type { CredentialManager } from '../credentials/credential-manager';
@@ -14,6 +13,7 @@ import { type Origin, resolveUrl, wireUrl } from './origin';
 import { isRedirect, mostRedirects, redirected, tooManyRedirects } from './redirect';
 import { sealAgents } from './sealed-agent';
 import type { Transport } from './undici-transport';
+import { isReplayable } from './upload';
 
 /** Credentials that ended again while their request waited are no reason to give up; but there is an end to everything. */
 const MOST_RESENDS = 4;
@@ -275,20 +275,6 @@ export class AuthInterceptor {
 /** A failed send, with the answer if its error tells of one. */
 function failed(credential: Credential, error: unknown): Attempt {
   return { credential, response: answerIn(error), failure: { error } };
-}
-
-/** Whether a body, as transforms leave it, can be sent a second time. A stream is empty by then. */
-function isReplayable(data: unknown): boolean {
-  return (
-    data === undefined ||
-    data === null ||
-    typeof data === 'string' ||
-    isAnyArrayBuffer(data) ||
-    ArrayBuffer.isView(data) ||
-    data instanceof URLSearchParams ||
-    data instanceof Blob ||
-    data instanceof FormData
-  );
 }
 
 /** A request as a strategy's `authorize` sees it. */

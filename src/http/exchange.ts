@@ -9,9 +9,9 @@ import {
 import type { Credential } from '../credentials/credential';
 import type { ApiAnswer } from '../strategies/auth-strategy';
 import { answerOf, discard, refusalOf } from './answer';
-import { isOwnedStream } from './answer-stream';
 import { answerIn, exposeError, exposeResponse, type SentCall } from './exposure';
 import { normalUrl, resolveUrl } from './origin';
+import { isOwnedStream } from './owned-stream';
 import { unsealed } from './sealed-agent';
 import { uploadOf } from './upload';
 
@@ -115,6 +115,10 @@ export class Exchange implements SentCall {
     this.#limits?.watchStream(fail);
   }
 
+  giveUp(): void {
+    this.#limits?.abort();
+  }
+
   release(): void {
     this.#limits?.release();
   }
@@ -154,6 +158,7 @@ function unlimited(config: RequestConfig) {
       return exposeError(error, this) as Error;
     },
     onEnd: () => {},
+    giveUp: () => {},
     release: () => {},
   };
 }
@@ -254,6 +259,10 @@ class Limits {
     if (this.#reason) fail(this.#reason);
   }
 
+  abort(): void {
+    this.#abort.abort(); // without a reason: adapters write on it what they know
+  }
+
   release(): void {
     clearTimeout(this.#timer);
     this.#fail = undefined;
@@ -267,7 +276,7 @@ class Limits {
 
   #end(reason: Error): void {
     this.#reason ??= reason;
-    this.#abort.abort(); // without the reason: adapters write on it what they know
+    this.abort();
     this.#fail?.(reason);
   }
 }

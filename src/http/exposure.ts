@@ -3,8 +3,8 @@ import { isNativeError } from 'node:util/types';
 import { AxiosError, AxiosHeaders, type AxiosResponse, type InternalAxiosRequestConfig } from 'axios';
 import { type Credential, redact } from '../credentials/credential';
 import { AuthError, isAuthError } from '../errors';
-import { isOwnedStream, ownedStream, type StreamTerms } from './answer-stream';
 import { normalUrl, resolveUrl } from './origin';
+import { isOwnedStream, ownedStream, type StreamTerms } from './owned-stream';
 
 /**
  * What a request leaves behind must not lead to a credential: not the one it carried, and not that of another request on

@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { isAnyArrayBuffer } from 'node:util/types';
 
 /** What a body has to do to be piped into a request; legacy streams, such as those of form-data, do no more. */
 interface Source {
@@ -14,6 +15,20 @@ interface Source {
 interface Form extends Source {
   getHeaders(...given: unknown[]): unknown;
   getLength(callback: (error: unknown, length: unknown) => void): void;
+}
+
+/** Whether a body, as transforms leave it, can be sent a second time. A stream is empty by then. */
+export function isReplayable(data: unknown): boolean {
+  return (
+    data === undefined ||
+    data === null ||
+    typeof data === 'string' ||
+    isAnyArrayBuffer(data) ||
+    ArrayBuffer.isView(data) ||
+    data instanceof URLSearchParams ||
+    data instanceof Blob ||
+    data instanceof FormData
+  );
 }
 
 /**
