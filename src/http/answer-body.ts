@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { AnswerStream } from './answer-stream';
 
 /** What a Response can be made of. */
 export type Body = ConstructorParameters<typeof Response>[0] | null;
@@ -24,25 +25,8 @@ export function responseBody(data: unknown, signal: Signal): Body | Promise<Body
  * Whatever comes later, a body that breaks off included, is its reader's.
  */
 async function bodyOfStream(data: Readable, signal: Signal): Promise<Body> {
-  const chunks: Uint8Array[] = [];
-  if (await endsAtOnce(data, chunks)) return (chunks.length === 1 ? chunks[0] : Buffer.concat(chunks)) as Body;
-  return streamed(readerOf(data, chunks), signal) as Body;
-}
-
-/** Reads into `chunks` until the body ends, or nothing more has come by the end of this turn of the event loop. */
-function endsAtOnce(data: Readable, chunks: Uint8Array[]): Promise<boolean> {
-  return new Promise((resolve) => {
-    const take = () => {
-      for (let chunk = data.read(); chunk !== null; chunk = data.read()) chunks.push(chunk);
-    };
-    const settle = () => {
-      clearImmediate(turn);
-      data.off('readable', take).off('end', settle).off('close', settle);
-      resolve(data.readableEnded);
-    };
-    const turn = setImmediate(settle);
-    data.on('readable', take).on('end', settle).on('close', settle);
-  });
+  const whole = data instanceof AnswerStream ? await data.takeWhole() : undefined;
+  return (whole ?? streamed(readerOf(data), signal)) as Body;
 }
 
 /** What a body is read by, as of a web stream. */
@@ -51,10 +35,10 @@ interface Reader {
   cancel(reason: unknown): unknown;
 }
 
-function readerOf(data: Readable, begun: Uint8Array[]): Reader {
+function readerOf(data: Readable): Reader {
   const rest = data[Symbol.asyncIterator]();
   return {
-    read: async () => (begun.length > 0 ? { value: begun.shift() } : rest.next()),
+    read: () => rest.next(),
     cancel: () => void data.destroy(),
   };
 }

@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http';
 import { createGzip } from 'node:zlib';
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { isAxiosError } from 'axios';
-import { isAuthError, type QelosAuth } from '../../src';
+import { apiRefusal, Credential, isAuthError, type OutgoingRequest, type QelosAuth } from '../../src';
 import { type Answer, type Backend, sendJson, startBackend } from '../support/backend';
 import { leaks } from '../support/secrets';
 import { openAuth } from '../support/ways';
@@ -545,6 +545,22 @@ describe('auth.sdk', () => {
       authCode: 'ERR_AUTH_FORBIDDEN',
       response: { status: 403, data: { message: 'not yours' }, headers: { 'x-answer': '1' } },
     });
+  });
+
+  it('explains a refusal as auth.http does, also where the strategy signs by itself', async () => {
+    const signing = {
+      name: 'signing',
+      missing: () => [],
+      signIn: async () => Credential.apiKey(api.apiToken),
+      authorize: ({ headers }: OutgoingRequest) => headers.set('x-api-key', api.apiToken),
+    };
+    const signed = openAuth({ config: { url: api.url }, strategies: [signing] });
+    api.on('/api/blocks', (_, response) => response.writeHead(401).end());
+    const errors = [await failure(signed.http.get('/api/blocks')), await failure(signed.sdk.blocks.getList())];
+    expect(errors.map((error) => apiRefusal(error)?.authCode)).toEqual([
+      'ERR_AUTH_TOKEN_REFUSED',
+      'ERR_AUTH_TOKEN_REFUSED',
+    ]);
   });
 
   it.each([
