@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { type AxiosRequestConfig, isAxiosError, isCancel } from 'axios';
-import { AuthError } from '../errors';
+import { AuthError, isAuthError } from '../errors';
 
 /** For transforms of axios that shall do nothing: a `fetch` sends and hands out what it was given. */
 const AS_IT_IS = [(body: unknown) => body];
@@ -75,5 +75,5 @@ async function packedBlob(body: Blob | FormData): Promise<PackedBody> {
 export function fetchErrorOf(error: unknown, signal: AbortSignal | null | undefined): unknown {
   if (isCancel(error) && signal?.aborted) return signal.reason;
   if (error instanceof AuthError) return error.again(); // without what plugins of axios find on it: what was sent
-  return isAxiosError(error) ? new TypeError('fetch failed', { cause: error }) : error;
+  return isAxiosError(error) && !isAuthError(error) ? new TypeError('fetch failed', { cause: error }) : error;
 }
