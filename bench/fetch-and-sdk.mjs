@@ -12,6 +12,7 @@ function open(url) {
   const { QelosAdministratorSDK } = require('./node_modules/.bench/qelos.cjs');
   const { apiToken } = ACCOUNT;
   const auth = createQelosAuth({ env: {}, config: { url, apiToken } });
+  const overUndici = createQelosAuth({ env: {}, config: { url, apiToken }, transport: 'undici' });
   const headers = { 'x-api-key': apiToken };
   const bareSdk = new QelosAdministratorSDK({ appUrl: url, fetch: globalThis.fetch, apiToken });
   const axios = require('axios').create({ baseURL: url, headers });
@@ -23,6 +24,7 @@ function open(url) {
       'bare axios': async () => (await axios.get('/api/me')).data,
       '@qelos/sdk over fetch': () => bareSdk.authentication.getLoggedInUser(),
       'auth.sdk': () => auth.sdk.authentication.getLoggedInUser(),
+      'auth.sdk, transport: undici': () => overUndici.sdk.authentication.getLoggedInUser(),
     },
     large: {
       fetch: async () => (await plain('/api/large')).body,

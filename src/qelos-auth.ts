@@ -1,17 +1,21 @@
 import { createHash } from 'node:crypto';
-import axios, { AxiosError, type AxiosInstance, type CreateAxiosDefaults } from 'axios';
+import axios, { type AxiosInstance, type CreateAxiosDefaults } from 'axios';
 import { type AuthConfig, DEFAULT_TIMEOUT_MS } from './config';
 import { CredentialManager, closedError } from './credentials/credential-manager';
 import type { CredentialStore } from './credentials/credential-store';
-import { messageOf } from './errors';
+import { AuthError } from './errors';
 import { type AuthEvents, EventHub } from './events';
 import { AuthInterceptor, type CredentialSource } from './http/auth-interceptor';
-import { createFetch } from './http/fetch';
+import { within } from './http/deadline';
+import { createFetch, refusalOf } from './http/fetch';
 import { CONNECTION, createBareClient } from './http/http-client';
+import { timeoutOf } from './http/limits';
 import { Origin } from './http/origin';
 import type { Transport } from './http/transport';
 import { type PluginPlayOptions, pluginPlayOptions } from './plugin-play/plugin-play-options';
 import type { IUser, QelosAdministratorSDK } from './sdk/qelos-sdk.types';
+import { sdkError } from './sdk/sdk-answer';
+import { SdkCalls } from './sdk/sdk-calls';
 import { loadSdk, takeUser } from './sdk/sign-in-sdk';
 import { ApiTokenStrategy } from './strategies/api-token-strategy';
 import type { StrategyOption } from './strategies/auth-strategy';
@@ -26,9 +30,6 @@ declare module 'axios' {
     skipAuth?: boolean;
   }
 }
-
-/** The SDK's calls that carry credentials of their own, or need none. */
-const OWN_CREDENTIAL = new Set(['/api/signin', '/api/signup', '/api/token/refresh']);
 
 export interface QelosAuthParts {
   config: AuthConfig;
@@ -80,6 +81,7 @@ export class QelosAuth {
   readonly #other: QelosAuthParts['other'];
   /** The instances that `for` made and nobody has closed. */
   readonly #others = new Set<QelosAuth>();
+  readonly #sdkCalls: SdkCalls;
   #sdk: QelosAdministratorSDK | undefined;
   #pluginPlay: PluginPlayOptions | undefined;
   #closed = false;
@@ -112,6 +114,7 @@ export class QelosAuth {
     this.http = axios.create({ ...defaults, baseURL: config.url });
     this.#interceptor.attach(this.http);
     this.fetch = createFetch(this.http);
+    this.#sdkCalls = new SdkCalls({ url: config.url, http: this.http, failure: sdkError });
     this.strategy = { name: strategy.name, skipped };
     if (tenant) return;
     if (config.allowInsecureUrl && origin.isPlain) warnOfInsecureUrl();
@@ -124,7 +127,7 @@ export class QelosAuth {
    * `response.data` and, as in the SDK, `details`; it never refreshes or sends again by itself.
    */
   get sdk(): QelosAdministratorSDK {
-    this.#sdk ??= this.#createSdk();
+    this.#sdk ??= loadSdk().createQelosSdk(this.#url, this.#sdkCalls);
     return this.#sdk;
   }
 
@@ -132,12 +135,18 @@ export class QelosAuth {
    * Obtains a credential, unless there is one, and asks the instance whose it is. Call it at start-up: what is wrong then
    * comes up at once, and not with the first call.
    *
+   * The `timeout` of `http`, if there is one, counts all of it. Signing in goes on then, for whoever asks next.
+   *
    * @returns the strategy, the user and, if it is known, when the credential ends
-   * @throws AuthError why there is no credential
+   * @throws AuthError why there is no credential; `ERR_AUTH_UNAVAILABLE` if it took too long
    */
   async signIn(): Promise<{ strategy: string; user: IUser; expiresAt?: Date }> {
+    return within(timeoutOf(this.http.defaults), (signal) => this.#signIn(signal), tookTooLong);
+  }
+
+  async #signIn(signal: AbortSignal | undefined): Promise<{ strategy: string; user: IUser; expiresAt?: Date }> {
     const credential = await this.#interceptor.credential();
-    const user = takeUser(credential) ?? (await this.sdk.authentication.getLoggedInUser());
+    const user = takeUser(credential) ?? ((await this.#sdkCalls.json('/api/me', { signal: signal ?? null })) as IUser);
     const { expiresAt } = credential;
     return { strategy: this.strategy.name, user, ...(expiresAt && { expiresAt }) };
   }
@@ -159,8 +168,12 @@ export class QelosAuth {
   pluginPlayOptions(): PluginPlayOptions {
     this.#pluginPlay ??= pluginPlayOptions({
       url: this.#url,
-      fetch: this.#sdkFetch(),
-      failure: (response, body) => this.#sdkError(response, body),
+      fetch: this.#sdkCalls.fetch,
+      failure: (response, body) => {
+        const { status, statusText, url } = response;
+        const headers = Object.fromEntries(response.headers);
+        return sdkError({ status, statusText, headers, url, body, refusal: refusalOf(response) });
+      },
     });
     return this.#pluginPlay;
   }
@@ -197,37 +210,13 @@ export class QelosAuth {
     this.#onClose?.();
     for (const other of this.#others) other.close();
   }
+}
 
-  #sdkFetch(): typeof globalThis.fetch {
-    const untouched = createFetch(this.http, { skipAuth: true });
-    return (input, init) =>
-      OWN_CREDENTIAL.has(String(input).slice(this.#url.length)) ? untouched(input, init) : this.fetch(input, init);
-  }
-
-  #createSdk(): QelosAdministratorSDK {
-    return loadSdk().createQelosSdk({
-      url: this.#url,
-      fetch: this.#sdkFetch(),
-      failure: (response, body) => this.#sdkError(response, body),
-    });
-  }
-
-  /** An answer of the API that is not a success, as an error of the SDK: it keeps status, headers and body. */
-  #sdkError(response: Response, body: unknown): Error {
-    const { status, statusText, url } = response;
-    const message = messageOf(body) ?? (typeof body === 'string' && body !== '' ? body.slice(0, 200) : undefined);
-    const config = { url, headers: new axios.AxiosHeaders() };
-    const error = new AxiosError(
-      message ?? `Request failed with status code ${status}`,
-      status >= 400 && status < 500 ? AxiosError.ERR_BAD_REQUEST : AxiosError.ERR_BAD_RESPONSE,
-      config,
-      undefined,
-      { status, statusText, headers: Object.fromEntries(response.headers), data: body, config },
-    );
-    const isExplained = (status === 401 || status === 403) && !OWN_CREDENTIAL.has(new URL(url).pathname);
-    const refusal = isExplained ? this.#interceptor.explain({ status, data: body }) : undefined;
-    return Object.assign(error, { details: body }, refusal);
-  }
+function tookTooLong(ms: number): AuthError {
+  return new AuthError('ERR_AUTH_UNAVAILABLE', `signIn() took longer than the time-out of ${ms} ms.`, {
+    hint: 'Check that QELOS_URL can be reached and that the instance answers, or raise `timeout` in the option `axios`.',
+    retryable: true,
+  });
 }
 
 /** One key for one account of one instance, without the account's name in it. */

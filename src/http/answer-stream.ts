@@ -44,22 +44,47 @@ export class AnswerStream extends Readable implements OwnedStream {
 
   readAhead(mostBytes: number, ms: number): Promise<Buffer> {
     return new Promise((resolve) => {
-      const isOver = () => this.#isEnded || this.#failure !== undefined || this.#aheadBytes > mostBytes;
-      const finish = () => {
+      const timer = setTimeout(() => finish(), ms);
+      const finish = this.#collect(mostBytes, () => {
         clearTimeout(timer);
-        this.#progress = undefined;
-        this.#mostAhead = 0;
-        this.#source.pause();
         resolve(Buffer.concat(this.#ahead));
-      };
-      const timer = setTimeout(finish, ms);
-      this.#mostAhead = mostBytes;
-      this.#progress = () => {
-        if (isOver()) finish();
-      };
-      if (isOver()) finish();
-      else this.#resume();
+      });
     });
+  }
+
+  /**
+   * Takes all of a small body that has come with its head.
+   *
+   * @returns undefined if not all of it is there at the end of this turn of the event loop: then it is still to be read
+   */
+  takeWhole(): Promise<Buffer | undefined> {
+    return new Promise((resolve) => {
+      const turn = setImmediate(() => finish());
+      const finish = this.#collect(MOST_READ_AHEAD, () => {
+        clearImmediate(turn);
+        if (!this.#isEnded) return resolve(undefined);
+        const chunks = this.#ahead.splice(0);
+        resolve(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks));
+      });
+    });
+  }
+
+  /** Holds what comes until it is over, or there is more than this; or until the function that it returns is called. */
+  #collect(mostBytes: number, done: () => void): () => void {
+    const isOver = () => this.#isEnded || this.#failure !== undefined || this.#aheadBytes > mostBytes;
+    const finish = () => {
+      this.#progress = undefined;
+      this.#mostAhead = 0;
+      this.#source.pause();
+      done();
+    };
+    this.#mostAhead = mostBytes;
+    this.#progress = () => {
+      if (isOver()) finish();
+    };
+    if (isOver()) finish();
+    else this.#resume();
+    return finish;
   }
 
   letGo(): void {

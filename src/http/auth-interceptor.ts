@@ -2,7 +2,7 @@ import axios, { type AxiosAdapter, type AxiosInstance, type AxiosResponse } from
 import { Credential, headersOf } from '../credentials/credential';
 import type { CredentialManager } from '../credentials/credential-manager';
 import { toAuthError } from '../credentials/obtain-errors';
-import { type ApiRefusal, AuthError, explainRefusal, isRefusedCredential } from '../errors';
+import { AuthError, explainRefusal, isRefusedCredential } from '../errors';
 import type { EventHub } from '../events';
 import type { ApiAnswer, AuthStrategy, OutgoingRequest } from '../strategies/auth-strategy';
 import { explainAnswer } from './answer';
@@ -46,7 +46,6 @@ export class AuthInterceptor {
   /** Where the adapter that ours stands in for waits in the config. One of its own, so that interceptors can be stacked. */
   readonly #wrapped = Symbol('wrapped adapter');
   readonly #adapter: AxiosAdapter = (config) => this.#dispatch(config as Wrapped);
-  #sentApiKey = false;
   /** What the refusal of a request that could not be sent again has led to. */
   #renewedForOthers: Credential | undefined;
 
@@ -100,11 +99,6 @@ export class AuthInterceptor {
     } catch (error) {
       throw error instanceof AuthError ? error.again() : error;
     }
-  }
-
-  /** What a refusal of the API means, for the credential that was last sent. */
-  explain(answer: { status: number; data: unknown }): ApiRefusal {
-    return explainRefusal(answer, this.#sentApiKey);
   }
 
   #dispatch(config: Wrapped): Promise<AxiosResponse> {
@@ -186,7 +180,6 @@ export class AuthInterceptor {
       if (this.#origin.isPlain) copy.proxy = false; // a proxy would read the credential
       if (copy.auth) delete copy.auth; // it would take the place of the credential
       if (this.#transport) copy.transport ??= this.#transport; // it follows no redirect: nor does this
-      this.#sentApiKey = 'x-api-key' in headersOf(credential);
       return exchange.transmit(copy, credential);
     } catch (error) {
       return Promise.reject(error);

@@ -3,7 +3,7 @@ import type { Credential } from '../credentials/credential';
 import type { ApiAnswer } from '../strategies/auth-strategy';
 import { answerOf, discard, refusalOf } from './answer';
 import { answerIn, exposeError, exposeResponse, type SentCall } from './exposure';
-import { Limits, timedOut } from './limits';
+import { Limits, timedOut, timeoutOf } from './limits';
 import { normalUrl, resolveUrl } from './origin';
 import { isOwnedStream, ownStream } from './owned-stream';
 import { unsealed } from './sealed-agent';
@@ -113,10 +113,8 @@ export class Exchange implements SentCall {
     return this.#limits !== undefined && responseType === 'stream' && typeof adapter !== 'function';
   }
 
-  idleMsOf({ headers }: AxiosResponse): number {
-    const isEventStream = String(headers?.['content-type'] ?? '').startsWith('text/event-stream');
-    if (isEventStream && silentEventStreams in this.config) return 0;
-    return this.#limits?.timeoutMs ?? 0;
+  idleMsOf(response: AxiosResponse): number {
+    return this.#limits ? idleMsOf(response, this.config, this.#limits.timeoutMs) : 0;
   }
 
   idleError(): Error {
@@ -154,11 +152,18 @@ export async function sendUntouched(config: RequestConfig, send: AxiosAdapter): 
   }
 }
 
-/** The terms of a stream that its adapter watches by itself. */
+/** How many milliseconds the server may be silent in the stream of an answer; 0: as long as it likes. */
+function idleMsOf({ headers }: AxiosResponse, config: RequestConfig, timeoutMs: number): number {
+  const isEventStream = String(headers?.['content-type'] ?? '').startsWith('text/event-stream');
+  return isEventStream && silentEventStreams in config ? 0 : timeoutMs;
+}
+
+/** The terms of a stream that its adapter watches by itself; axios' does so only where it may follow redirects. */
 function unlimited(config: RequestConfig) {
   return {
     own: (response: AxiosResponse) => ownStream(response),
-    idleMsOf: () => 0,
+    idleMsOf: (response: AxiosResponse) =>
+      config.maxRedirects === 0 ? idleMsOf(response, config, timeoutOf(config)) : 0,
     idleError: () => timedOut(config),
     expose(this: SentCall, error: unknown) {
       return exposeError(error, this) as Error;

@@ -94,7 +94,8 @@ function bare(response: AxiosResponse): AxiosResponse {
   return { status, statusText, headers, data, config: kept as unknown as InternalAxiosRequestConfig };
 }
 
-function withoutSent(error: unknown): unknown {
+/** An error of axios that knows what was answered, and nothing of what was sent. */
+export function withoutSent(error: unknown): unknown {
   if (!isAxiosError(error)) return error;
   const response = error.response && bare(error.response);
   const result = new AxiosError(error.message, error.code, undefined, undefined, response);

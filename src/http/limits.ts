@@ -103,7 +103,7 @@ export class Limits {
  * A time-out as axios' http adapter reads it (lib/adapters/http.js: `parseInt`), in milliseconds; 0 for none, and for what
  * the adapter fails on by itself.
  */
-function timeoutOf({ timeout }: RequestConfig): number {
+export function timeoutOf({ timeout }: Pick<RequestConfig, 'timeout'>): number {
   const milliseconds = timeout ? Number.parseInt(String(timeout), 10) : 0;
   return milliseconds > 0 ? Math.min(milliseconds, MOST_TIMEOUT_MS) : 0;
 }

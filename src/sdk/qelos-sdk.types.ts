@@ -47,7 +47,11 @@ export interface QelosSDK extends QelosApi {
   ai: QlAI;
   lambdas: QlLambdas;
   payments: QlPayments;
-  /** Sends a header with every request of this SDK instance from now on. */
+  /**
+   * Sends a header with every request of this SDK instance from now on.
+   *
+   * @throws AuthError `ERR_AUTH_CONFIG` for `x-api-key`, `authorization` and `cookie`: an SDK has one account
+   */
   setCustomHeader(key: string, value: string): void;
   removeCustomHeader(key: string): void;
 }
@@ -67,7 +71,10 @@ export interface QelosAdministratorSDK<T = any> extends QelosSDK {
   components: QlComponents;
   integrations: QlIntegrations;
   managePayments: QlPaymentsAdmin;
-  /** Acts as another user, until `clearImpersonation`. It holds for the whole SDK instance, so for all of its users. */
+  /**
+   * Has the account act as another user, until `clearImpersonation`. It holds for the whole SDK instance, so for all of its
+   * users; not for calls that are about another credential.
+   */
   impersonateUser(userId: string, workspaceId?: string): void;
   clearImpersonation(): void;
 }

@@ -1,9 +1,10 @@
 import type { Credential } from '../credentials/credential';
 import { errorFromAnswer, type Operation } from '../credentials/obtain-errors';
 import { AuthError } from '../errors';
-import { createFetch } from '../http/fetch';
+import { isOk } from '../http/fetch-request';
 import type { AuthContext } from '../strategies/auth-strategy';
 import type { IUser, QelosAdministratorSDK } from './qelos-sdk.types';
+import { SdkCalls } from './sdk-calls';
 
 /** Users that a sign-in has just learned of, so that the start-up need not ask for them a second time. */
 const users = new WeakMap<Credential, IUser>();
@@ -33,16 +34,20 @@ export function signInSdk(
   remember: (credential: Credential, user: IUser) => Credential;
 } {
   let failed: { status: number; body: unknown } | undefined;
-  const sdk = loadSdk().createQelosSdk({
+  const calls = new SdkCalls({
     url,
-    fetch: createFetch(context.http),
-    failure: (response, body) => {
-      failed = { status: response.status, body };
-      if (response.ok) return noSession(operation);
-      const retryAfter = response.headers.get('retry-after') ?? undefined;
-      return errorFromAnswer(operation, { status: response.status, retryAfter });
+    http: context.http,
+    failure: ({ status, body, headers }) => {
+      failed = { status, body };
+      if (isOk(status)) return noSession(operation);
+      const retryAfter = headers['retry-after'];
+      return errorFromAnswer(operation, {
+        status,
+        retryAfter: typeof retryAfter === 'string' ? retryAfter : undefined,
+      });
     },
   });
+  const sdk = loadSdk().createQelosSdk(url, calls);
   return {
     sdk,
     lastStatus: () => failed?.status,

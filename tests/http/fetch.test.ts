@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto';
+import type { ServerResponse } from 'node:http';
 import { createGzip } from 'node:zlib';
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { isAxiosError } from 'axios';
-import { isAuthError, type QelosAuth } from '../../src';
-import { type Backend, sendJson, startBackend } from '../support/backend';
+import { apiRefusal, Credential, isAuthError, type OutgoingRequest, type QelosAuth } from '../../src';
+import { type Answer, type Backend, sendJson, startBackend } from '../support/backend';
 import { leaks } from '../support/secrets';
 import { openAuth } from '../support/ways';
+import { whenDone } from '../support/when-done';
 
 const failure = (call: Promise<unknown>) =>
   call.then(
@@ -346,6 +348,165 @@ describe('redirect modes', () => {
   });
 });
 
+describe('S01: a body that breaks off while nobody reads it', () => {
+  const breaks: [string, (response: ServerResponse) => void][] = [
+    ['is reset', (response) => response.socket?.resetAndDestroy()],
+    ['is cut short', (response) => response.socket?.end()],
+  ];
+  const heads: [string, number, Record<string, string>][] = [
+    ['a small 200', 200, { 'content-length': '100' }],
+    ['a large 200', 200, { 'content-length': '200000' }],
+    ['a 200 in chunks', 200, {}],
+    ['a 404', 404, { 'content-length': '100' }],
+    ['a 401', 401, {}],
+  ];
+  const cases = breaks.flatMap(([how, cut]) => heads.map((head) => [how, ...head, cut] as const));
+  const faults: unknown[] = [];
+  const note = (fault: unknown) => faults.push(fault);
+  beforeEach(() => {
+    faults.length = 0;
+    process.on('uncaughtException', note).on('unhandledRejection', note);
+    whenDone(() => process.off('uncaughtException', note).off('unhandledRejection', note));
+  });
+
+  it.each(cases)(
+    '%s: %s ends no process, and fails whoever reads it later',
+    async (_how, _what, status, headers, cut) => {
+      let go: () => void = () => {};
+      const broken = new Promise<void>((resolve) => {
+        api.on('/broken', (_, response) => {
+          response.writeHead(status, headers);
+          response.write('begin');
+          response.once('close', resolve);
+          go = () => cut(response);
+        });
+      });
+      const response = await auth.fetch('/broken');
+      const copy = response.clone();
+      go();
+      await broken;
+      for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve));
+      expect(await failure(response.text())).toMatchObject({ name: 'TypeError', message: 'terminated' });
+      expect(await failure(copy.json())).toBeInstanceOf(Error);
+      expect(faults).toEqual([]);
+    },
+  );
+
+  it('aborted after the answer: whoever reads later gets the reason', async () => {
+    api.on('/endless', (_, response) => {
+      response.writeHead(200);
+      response.write('x');
+    });
+    const abort = new AbortController();
+    const response = await auth.fetch('/endless', { signal: abort.signal });
+    abort.abort(new Error('enough'));
+    for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve));
+    expect(await failure(response.text())).toBe(abort.signal.reason);
+    expect(faults).toEqual([]);
+  });
+});
+
+describe('S03: with a time-out, auth.fetch', () => {
+  const timeout = 300;
+  let quick: QelosAuth;
+  beforeEach(async () => {
+    const config = { url: api.url, username: api.username, password: api.password };
+    quick = openAuth({ config, axios: { timeout } });
+    await quick.signIn();
+  });
+  /** An answer that never ends, after so many pieces. */
+  const stalls =
+    (status: number, headers: Record<string, string>): Answer =>
+    (_, response) => {
+      response.writeHead(status, headers);
+      response.write('x');
+    };
+
+  it.each<[number, Record<string, string>]>([
+    [200, {}],
+    [200, { 'content-length': '100' }],
+    [200, { 'content-length': '100000' }],
+    [401, {}],
+    [403, { 'content-length': '100' }],
+    [503, {}],
+  ])('has the head of a %i that stalls %j, and its body fails', async (status, headers) => {
+    api.on('/stalls', stalls(status, headers));
+    const response = await quick.fetch('/stalls');
+    expect(response.status).toBe(status);
+    const error = await failure(response.text());
+    expect(error).toMatchObject({ message: 'terminated', cause: { message: `timeout of ${timeout}ms exceeded` } });
+  });
+
+  it('fails in words that name the time-out that was set', async () => {
+    api.on('/hang', () => {});
+    const error = await failure(quick.fetch('/hang'));
+    expect(error).toMatchObject({ message: 'fetch failed', cause: { message: `timeout of ${timeout}ms exceeded` } });
+  });
+
+  it('lets a body drip for as long as it likes', async () => {
+    api.on('/drips', (_, response) => {
+      response.writeHead(200);
+      let drops = 0;
+      const timer = setInterval(() => {
+        if (++drops <= 8) response.write('x');
+        else response.end(() => clearInterval(timer));
+      }, timeout / 4);
+    });
+    expect(await (await quick.fetch('/drips')).text()).toBe('xxxxxxxx');
+  });
+
+  it.each(['text/event-stream', 'text/event-stream; charset=utf-8'])('lets a %s be silent for longer', async (type) => {
+    api.on('/events', (_, response) => {
+      response.writeHead(200, { 'content-type': type });
+      response.write('data: 1\n\n');
+      setTimeout(() => response.end('data: 2\n\n'), 3 * timeout);
+    });
+    expect(await (await quick.fetch('/events')).text()).toBe('data: 1\n\ndata: 2\n\n');
+  });
+
+  it('ends the wait for a body when the signal is aborted', async () => {
+    for (const headers of [{}, { 'content-length': '100' }] as Record<string, string>[]) {
+      api.on('/stalls', stalls(200, headers));
+      const abort = new AbortController();
+      const response = await auth.fetch('/stalls', { signal: abort.signal });
+      const text = failure(response.text());
+      abort.abort(new Error('mine'));
+      expect(await text).toBe(abort.signal.reason);
+    }
+  });
+});
+
+describe('S20: a Response of auth.fetch', () => {
+  it('keeps url and redirected in its copies, and in theirs', async () => {
+    api.on('/moved', (_, response) => response.writeHead(302, { location: '/there#part' }).end());
+    const response = await auth.fetch('/moved');
+    const copies = [response, response.clone(), response.clone().clone()];
+    expect(copies.map(({ url, redirected }) => [url, redirected])).toEqual(
+      copies.map(() => [`${api.url}/there`, true]),
+    );
+    expect(await Promise.all(copies.map((copy) => copy.json()))).toHaveLength(3);
+  });
+
+  it.each([
+    ['/a/../b?x=ü#part', '/b?x=%C3%BC'],
+    ['/x y', '/x%20y'],
+  ])('has the URL of %s as new URL() makes it, without fragment', async (path, expected) => {
+    expect((await auth.fetch(path)).url).toBe(`${api.url}${expected}`);
+  });
+
+  it.each(['HEAD', 'head'])('has no body for %s, whatever the length that is announced', async (method) => {
+    api.on('/x', (_, response) => response.writeHead(200, { 'content-length': '1000000' }).end());
+    const response = await auth.fetch('/x', { method });
+    expect([response.status, response.body, response.headers.get('content-length')]).toEqual([200, null, '1000000']);
+    expect((await auth.fetch('/y')).status).toBe(200);
+  });
+
+  it('fails as a fetch does where no Response can hold the status', async () => {
+    api.on('/odd', (_, response) => response.writeHead(999).end('x'));
+    expect(await failure(auth.fetch('/odd'))).toMatchObject({ name: 'TypeError', message: 'fetch failed' });
+  });
+});
+
 describe('auth.sdk', () => {
   it('sends its custom headers beside the credential, until they are removed', async () => {
     auth.sdk.setCustomHeader('x-mine', '1');
@@ -361,9 +522,10 @@ describe('auth.sdk', () => {
     expect(second?.headers).not.toHaveProperty('x-impersonate-user');
   });
 
-  it('cannot be talked into another credential by a custom header', async () => {
-    auth.sdk.setCustomHeader('authorization', 'Bearer other');
-    auth.sdk.setCustomHeader('x-api-key', 'other');
+  it('S06: cannot be talked into another credential by a custom header, and says so', async () => {
+    for (const name of ['authorization', 'X-Api-Key', 'Cookie']) {
+      expect(() => auth.sdk.setCustomHeader(name, 'other')).toThrow(`setCustomHeader('${name}', …) names another`);
+    }
     await auth.sdk.blocks.getList();
     expect(api.to('/api/blocks')).toMatchObject([{ authorized: true }]);
     expect(api.to('/api/blocks')[0]?.headers).not.toHaveProperty('x-api-key');
@@ -383,6 +545,22 @@ describe('auth.sdk', () => {
       authCode: 'ERR_AUTH_FORBIDDEN',
       response: { status: 403, data: { message: 'not yours' }, headers: { 'x-answer': '1' } },
     });
+  });
+
+  it('explains a refusal as auth.http does, also where the strategy signs by itself', async () => {
+    const signing = {
+      name: 'signing',
+      missing: () => [],
+      signIn: async () => Credential.apiKey(api.apiToken),
+      authorize: ({ headers }: OutgoingRequest) => headers.set('x-api-key', api.apiToken),
+    };
+    const signed = openAuth({ config: { url: api.url }, strategies: [signing] });
+    api.on('/api/blocks', (_, response) => response.writeHead(401).end());
+    const errors = [await failure(signed.http.get('/api/blocks')), await failure(signed.sdk.blocks.getList())];
+    expect(errors.map((error) => apiRefusal(error)?.authCode)).toEqual([
+      'ERR_AUTH_TOKEN_REFUSED',
+      'ERR_AUTH_TOKEN_REFUSED',
+    ]);
   });
 
   it.each([

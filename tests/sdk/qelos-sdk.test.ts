@@ -1,6 +1,10 @@
+import { Readable } from 'node:stream';
 import { beforeEach, describe, expect, it, jest } from '@jest/globals';
 import PublishedSDK from '@qelos/sdk/administrator';
+import axios, { type AxiosAdapter } from 'axios';
 import { createQelosSdk } from '../../src/sdk/qelos-sdk';
+import type { FailedAnswer } from '../../src/sdk/sdk-answer';
+import { SdkCalls } from '../../src/sdk/sdk-calls';
 
 class AnswerError extends Error {
   constructor(
@@ -12,40 +16,47 @@ class AnswerError extends Error {
 }
 
 const url = 'https://qelos.test';
-const fetch = jest.fn<typeof globalThis.fetch>();
-const failure = (response: Response, body: unknown) => new AnswerError(response.status, body);
+const send = jest.fn<AxiosAdapter>();
+const http = axios.create({ adapter: send });
+const answerError = ({ status, body }: FailedAnswer) => new AnswerError(status, body);
 
-/** Every answer is a new Response, as a body can be read only once. */
-function answer(body: string, init: ResponseInit & { type?: string } = {}): void {
-  const { type = 'application/json', ...rest } = init;
-  fetch.mockImplementation(async () => new Response(body, { ...rest, headers: { 'content-type': type } }));
+function answer(data: string, { status = 200, type = 'application/json' } = {}): void {
+  send.mockImplementation(async (config) => {
+    return { status, statusText: '', headers: { 'content-type': type }, data, config };
+  });
 }
 
-/** What the SDK gave to `fetch`, call by call. */
+/** What the SDK had sent, call by call. */
 const sent = () =>
-  fetch.mock.calls.map(([input, init]) => ({
-    path: String(input).replace(url, ''),
-    method: (init?.method ?? 'GET').toUpperCase(),
-    headers: init?.headers as Record<string, string>,
-    body: init?.body,
-  }));
+  send.mock.calls.map(([config]) => {
+    const { accept: _, 'user-agent': __, ...headers } = lowerCased(config.headers.toJSON());
+    const { pathname, search } = new URL(axios.getUri(config));
+    return { path: pathname + search, method: (config.method ?? 'get').toUpperCase(), headers, body: config.data };
+  });
 
-const create = (accessToken?: string) =>
-  createQelosSdk({ url, fetch, failure, ...(accessToken === undefined ? {} : { accessToken }) });
+const lowerCased = (headers: object): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
+
+const create = (failure = answerError, base = url) => createQelosSdk(base, new SdkCalls({ url: base, http, failure }));
 
 beforeEach(() => answer('{}'));
 
 describe('what the SDK sends', () => {
-  it('goes through the given fetch, with the placeholder as bearer token', async () => {
-    await create('stand-in').authentication.getLoggedInUser();
-    expect(sent()).toEqual([
-      { path: '/api/me', method: 'GET', headers: { authorization: 'Bearer stand-in' }, body: undefined },
-    ]);
+  it('goes through the given axios instance, without any credential of its own', async () => {
+    await create().authentication.getLoggedInUser();
+    expect(sent()).toEqual([{ path: '/api/me', method: 'GET', headers: {}, body: undefined }]);
   });
 
-  it('has no double slash when the base URL ends with one', async () => {
-    await createQelosSdk({ url: `${url}/`, fetch, failure }).blocks.getList();
-    expect(sent()[0]?.path).toBe('/api/blocks');
+  it.each([`${url}/`, url])('has no double slash: %s', async (base) => {
+    await create(answerError, base).blocks.getList();
+    await create(answerError, base).blocks.remove('b');
+    expect(sent().map(({ path }) => path)).toEqual(['/api/blocks', '/api/blocks/b']);
+  });
+
+  it('stays below the base URL, also if a path looks like a URL', async () => {
+    await create(answerError, `${url}/base`).callJsonApi('//evil.test/api/x');
+    await create(answerError, `${url}/base`).callJsonApi('https://evil.test/api/x');
+    expect(send.mock.calls.map(([config]) => axios.getUri(config).startsWith(`${url}/base/`))).toEqual([true, true]);
   });
 
   it('has the custom headers until they are removed', async () => {
@@ -62,27 +73,39 @@ describe('what the SDK sends', () => {
       'x-impersonate-user': 'user-1',
       'x-impersonate-workspace': 'workspace-1',
     });
-    expect(Object.keys(sent()[1]?.headers ?? {})).toEqual(['authorization']);
+    expect(Object.keys(sent()[1]?.headers ?? {})).toEqual([]);
   });
 
-  it('carries the API token as x-api-key once apiTokenSignin was called', async () => {
+  it('leaves the headers of the call alone', async () => {
+    const sdk = create();
+    sdk.setCustomHeader('x-trace', 'abc');
+    const headers = { 'X-Mine': '1' };
+    await sdk.callJsonApi('/api/x', { headers });
+    await sdk.callApi('/api/x', { headers });
+    expect(headers).toEqual({ 'X-Mine': '1' });
+    expect(sent().map((call) => call.headers)).toEqual(
+      Array.from({ length: 2 }, () => ({ 'x-trace': 'abc', 'x-mine': '1' })),
+    );
+  });
+
+  it('S06: carries the API token of apiTokenSignin as x-api-key, in that call alone', async () => {
     answer('{"_id":"1","username":"ada"}');
     const sdk = create();
     await expect(sdk.authentication.apiTokenSignin('ql_secret')).resolves.toMatchObject({ username: 'ada' });
     await sdk.blueprints.entitiesOf('book').getList();
 
-    expect(sdk.authentication.isApiTokenAuth).toBe(true);
+    expect(sdk.authentication.isApiTokenAuth).toBe(false);
     expect(sent().map(({ path, headers }) => [path, headers])).toEqual([
       ['/api/me', { 'x-api-key': 'ql_secret' }],
-      ['/api/blueprints/book/entities?bypassAdmin=true', { 'x-api-key': 'ql_secret' }],
+      ['/api/blueprints/book/entities?bypassAdmin=true', {}],
     ]);
   });
 
-  it('uses the access token of oAuthSignin from then on, and sends the workspace with the sign-in', async () => {
+  it('S06: keeps no token of oAuthSignin, and sends the workspace with the sign-in', async () => {
     answer('{"payload":{"token":"access-1","refreshToken":"refresh-1","user":{}}}');
     const sdk = create();
-    await sdk.authentication.oAuthSignin({ username: 'ada', password: 'pw', workspace: 'w1' });
-    await sdk.authentication.refreshToken();
+    const { payload } = await sdk.authentication.oAuthSignin({ username: 'ada', password: 'pw', workspace: 'w1' });
+    expect(payload).toMatchObject({ token: 'access-1', refreshToken: 'refresh-1' });
     await sdk.authentication.refreshToken('refresh-0');
     await sdk.blocks.getList();
 
@@ -92,11 +115,11 @@ describe('what the SDK sends', () => {
       workspace: 'w1',
       authType: 'oauth',
     });
+    expect(sdk.authentication.accessToken).toBeUndefined();
     expect(sent().map(({ path, headers }) => [path, headers['authorization']])).toEqual([
       ['/api/signin', undefined],
-      ['/api/token/refresh', 'Bearer refresh-1'],
       ['/api/token/refresh', 'Bearer refresh-0'],
-      ['/api/blocks', 'Bearer access-1'],
+      ['/api/blocks', undefined],
     ]);
   });
 });
@@ -107,20 +130,20 @@ describe('an answer that is not ok', () => {
     async (status) => {
       answer('{"message":"no"}', { status });
       await expect(create().users.getList()).rejects.toMatchObject({ status, body: { message: 'no' } });
-      expect(fetch).toHaveBeenCalledTimes(1);
+      expect(send).toHaveBeenCalledTimes(1);
     },
   );
 
   it('never makes the SDK refresh, not even after a sign-in that brought a refresh token only', async () => {
     answer('{"payload":{"refreshToken":"refresh-1","user":{}}}');
-    const sdk = create('stand-in');
+    const sdk = create();
     await sdk.authentication.oAuthSignin({ username: 'ada', password: 'pw' });
     answer('{"message":"expired"}', { status: 401 });
     await expect(sdk.blocks.getList()).rejects.toMatchObject({ status: 401 });
 
     expect(sent().map(({ path, headers }) => [path, headers['authorization']])).toEqual([
       ['/api/signin', undefined],
-      ['/api/blocks', 'Bearer stand-in'],
+      ['/api/blocks', undefined],
     ]);
   });
 
@@ -136,10 +159,10 @@ describe('an answer that is not ok', () => {
 
   it('is told apart per SDK: each rejects with its own failure()', async () => {
     answer('{}', { status: 404 });
-    const one = createQelosSdk({ url, fetch, failure: () => new Error('one') });
-    const other = createQelosSdk({ url, fetch, failure: () => new Error('other') });
-    await expect(one.ai.threads.getOne('t')).rejects.toThrow('one');
-    await expect(other.ai.threads.getOne('t')).rejects.toThrow('other');
+    const one = create(() => new AnswerError(1, 'one'));
+    const other = create(() => new AnswerError(2, 'other'));
+    await expect(one.ai.threads.getOne('t')).rejects.toMatchObject({ body: 'one' });
+    await expect(other.ai.threads.getOne('t')).rejects.toMatchObject({ body: 'other' });
   });
 });
 
@@ -150,7 +173,7 @@ describe('an answer that is ok', () => {
   });
 
   it('resolves with text when nothing says what the body is', async () => {
-    fetch.mockResolvedValue(new Response(null, { status: 204 }));
+    send.mockImplementation(async (config) => ({ status: 204, statusText: '', headers: {}, data: '', config }));
     await expect(create().authentication.deleteApiToken('t')).resolves.toBe('');
   });
 
@@ -160,13 +183,35 @@ describe('an answer that is ok', () => {
   });
 });
 
+describe('an answer of an adapter of somebody else', () => {
+  const text = '{"a":"ü"}';
+  it.each<[string, unknown]>([
+    ['text', text],
+    ['a Buffer', Buffer.from(text)],
+    ['an ArrayBuffer', new Uint8Array(Buffer.from(text)).buffer],
+    ['a Blob', new Blob([text])],
+    ['a stream', Readable.from([Buffer.from(text)])],
+    ['a web stream', new Blob([text]).stream()],
+    ['parsed JSON', { a: 'ü' }],
+  ])('is read, also if it is %s', async (_, data) => {
+    const headers = { 'content-type': 'application/json' };
+    send.mockImplementation(async (config) => ({ status: 200, statusText: '', headers, data, config }));
+    await expect(create().callJsonApi('/api/x')).resolves.toEqual({ a: 'ü' });
+  });
+
+  it.each([undefined, null])('is empty if it is %s', async (data) => {
+    send.mockImplementation(async (config) => ({ status: 200, statusText: '', headers: {}, data, config }));
+    await expect(create().callJsonApi('/api/x')).resolves.toBe('');
+  });
+});
+
 describe('callApi', () => {
   it('resolves with the answer whatever its status is', async () => {
     answer('{"message":"no"}', { status: 403 });
     const response = await create().callApi('/api/x', { method: 'delete' });
     expect(response).toBeInstanceOf(Response);
     expect(response.status).toBe(403);
-    expect(fetch).toHaveBeenCalledTimes(1);
+    expect(send).toHaveBeenCalledTimes(1);
   });
 
   it('lets AI answers through as a stream', async () => {
@@ -182,7 +227,8 @@ describe('callApi', () => {
 
 describe('an SDK made by somebody else', () => {
   it('keeps the published behaviour: message of the body, no status, and its own refresh', async () => {
-    answer('{"message":"no"}', { status: 403 });
+    const fetch = async () =>
+      new Response('{"message":"no"}', { status: 403, headers: { 'content-type': 'application/json' } });
     const published = new PublishedSDK({ appUrl: url, fetch, accessToken: 't' });
     await expect(published.users.getList()).rejects.toEqual(new Error('no'));
 

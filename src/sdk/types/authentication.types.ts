@@ -59,20 +59,30 @@ export interface IApiToken {
   created: string;
 }
 
-/** `sdk.authentication`: who is calling. */
+/**
+ * `sdk.authentication`: who is calling. What is about a credential other than the account's own goes with what it is given,
+ * for that call alone: it changes nothing of what other calls send, and nothing is kept of its answer.
+ */
 export interface QlAuthentication extends QelosApi {
-  /** The access token this SDK instance holds by itself; not the credential its requests carry. */
+  /** None: the SDK holds no token by itself. */
   readonly accessToken: string | undefined;
-  /** Whether this SDK instance has been given an API token by `apiTokenSignin`. */
+  /** False, whatever the credential of the account is: the SDK holds no token by itself. */
   readonly isApiTokenAuth: boolean;
-  /** Signs in with cookies. Rejects with a plain `failed to login`, whatever the reason. */
+  /** Signs somebody in with cookies. Rejects with a plain `failed to login`, whatever the reason. */
   signin(credentials: ICredentials): Promise<{ payload: BasicPayload; headers: { 'set-cookie': string | null } }>;
+  /** Signs somebody in. The tokens are in the answer alone. */
   oAuthSignin(credentials: ICredentials): Promise<OAuthAnswer>;
   signup(information: ISignupInformation): Promise<{ payload: BasicPayload }>;
+  /** Signs somebody up. The tokens are in the answer alone. */
   oAuthSignup(information: ISignupInformation): Promise<OAuthAnswer>;
-  /** Throws at once, rather than rejecting, when there is no refresh token to use. */
+  /**
+   * Refreshes the session of somebody who signed in through the SDK; that of the account itself is refreshed automatically.
+   *
+   * @param refreshToken - of the answer that began the session, or of the last refresh
+   * @throws AuthError `ERR_AUTH_CONFIG` without one; at once, rather than rejecting, as in the published SDK
+   */
   refreshToken(refreshToken?: string): Promise<OAuthAnswer>;
-  /** Makes this SDK instance send `apiToken` as `x-api-key` from now on, and resolves with its user. */
+  /** Resolves with the user whose API token this is; rejects with the status 401 if it is refused. */
   apiTokenSignin(apiToken: string): Promise<IUser>;
   listApiTokens(): Promise<IApiToken[]>;
   /** `token` in the answer is the secret; the instance shows it only this once. */
@@ -82,6 +92,11 @@ export interface QlAuthentication extends QelosApi {
     expiresAt: string;
   }): Promise<{ token: string; apiToken: IApiToken }>;
   deleteApiToken(tokenId: string): Promise<void>;
+  /**
+   * Ends the session of nobody: that of the account is shared by all calls.
+   *
+   * @throws AuthError `ERR_AUTH_CONFIG`; its hint says what to use
+   */
   logout(): Promise<Response>;
   getLoggedInUser(): Promise<IUser>;
   updateLoggedInUser(changes: Partial<IUser & { password?: string }>): Promise<IUser>;
