@@ -3,7 +3,9 @@ import { type Clock, COOL_DOWN, doubled, systemClock } from './clock';
 import type { Credential } from './credential';
 import type { CredentialStore } from './credential-store';
 import { Flight, type FlightOptions, tellFailure } from './flight';
+import { isWithin, runApart } from './flight-context';
 import { endOf, type Held } from './lifetime';
+import { nameOf, toAuthError } from './obtain-errors';
 import { SharedCredential } from './shared-credential';
 
 export type { Clock } from './clock';
@@ -86,7 +88,7 @@ export class CredentialManager {
     const held = this.#held;
     if (held === undefined) return this.#fly();
     const now = this.#clock.now();
-    if (rejected === held.credential) return this.#isUseless(held, now) ? rejected : this.#fly(true); // 2
+    if (rejected === held.credential) return this.#isUseless(held, now) ? rejected : this.#replace(rejected); // 2
     if (now < held.softAt) return held.credential; // 1, 3
     if (now < held.hardAt) {
       if (!this.#isResting(now)) this.#fly().catch(() => {}); // 4: its failure is remembered, told by event, and harms nobody
@@ -98,7 +100,7 @@ export class CredentialManager {
   /** Whether a refusal of this credential may simply mean that its life was over, so that another try makes sense. */
   mayHaveEnded(credential: Credential): boolean {
     const held = this.#held;
-    return held?.credential !== credential || this.#clock.now() >= held.mayEndAt;
+    return held?.credential !== credential || held.isAdopted === true || this.#clock.now() >= held.mayEndAt;
   }
 
   /**
@@ -148,13 +150,21 @@ export class CredentialManager {
     return held.credential;
   }
 
+  /** Another credential than the rejected one. A flight that began before may have been a mere look, and found it unchanged. */
+  #replace(rejected: Credential): Promise<Credential> {
+    const isJoined = this.#flight !== undefined;
+    const flight = this.#fly(true);
+    return isJoined ? flight.then((next) => (next === rejected ? this.#fly(true) : next)) : flight;
+  }
+
   /**
    * Joins the flight, or starts one, unless the last one failed so lately that the next has to wait.
    *
    * @param isRejected - whether the current credential was refused, so that nothing but another one will do
    */
   #fly(isRejected = false): Promise<Credential> {
-    if (this.#flight) return this.#flight;
+    if (this.#flight)
+      return isWithin(this) ? Promise.reject(waitsForItself(nameOf(this.#options.strategy))) : this.#flight;
     const now = this.#clock.now();
     if (this.#failure && this.#isResting(now)) {
       const { error, until } = this.#failure;
@@ -170,13 +180,14 @@ export class CredentialManager {
     const flight = new Flight(this.#options, this.#clock, this.#shared);
     this.#underWay = flight;
     try {
-      const held = await flight.run(this.#held, isRejected);
+      const held = await runApart(this, () => flight.run(this.#held, isRejected));
+      if (this.#closed) throw closedError(); // by a listener, when all was over
       this.#held = held;
       this.#shared?.replaced();
       this.#failure = undefined;
       return held.credential;
     } catch (error) {
-      throw this.#remember(error as AuthError);
+      throw this.#remember(toAuthError(error, 'sign-in', nameOf(this.#options.strategy)));
     } finally {
       this.#flight = undefined;
       this.#underWay = undefined;
@@ -203,6 +214,16 @@ export class CredentialManager {
     if (this.#held) tellFailure(this.#options, remembered);
     return remembered;
   }
+}
+
+function waitsForItself(strategy: string): AuthError {
+  return new AuthError(
+    'ERR_AUTH_BAD_RESPONSE',
+    `The strategy "${strategy}" makes an authenticated request while it obtains the credential for it.`,
+    {
+      hint: 'Such a request would wait for itself. In signIn() and refresh(), use context.http, which sends no credential, in place of auth.http, auth.fetch and auth.sdk.',
+    },
+  );
 }
 
 /** Whether a failure is one of who signs in, so that the next try has to spare the account, whatever a strategy says of it. */

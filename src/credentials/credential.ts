@@ -128,6 +128,31 @@ export class Credential {
   }
 }
 
+/**
+ * A value as a Credential of this copy of the package, also if another copy made it: a plugin may well bundle one, and its
+ * strategy makes credentials with that. Undefined if it is none.
+ */
+export function asCredential(value: unknown): Credential | undefined {
+  if (value instanceof Credential) return value;
+  try {
+    const { applyTo, headerNames, refreshToken, expiresAt } = value as Credential;
+    if (typeof applyTo !== 'function' || !Array.isArray(headerNames)) return undefined;
+    const headers: Record<string, string> = {};
+    applyTo.call(value, {
+      set(name, content) {
+        headers[name] = content;
+      },
+    });
+    const [, accessToken] = /^Bearer (.+)$/.exec(headers['authorization'] ?? '') ?? [];
+    const isBearer = accessToken !== undefined && headerNames.length === 1;
+    return isBearer
+      ? Credential.bearer(accessToken, { refreshToken, ...(!lifeFromClaims(accessToken).expiresAt && { expiresAt }) })
+      : Credential.headers(headers, { expiresAt });
+  } catch {
+    return undefined;
+  }
+}
+
 /** Its headers, for the one place that puts them on requests. */
 export function headersOf(credential: Credential): Readonly<Record<string, string>> {
   return secretsOf(credential).headers;

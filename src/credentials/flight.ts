@@ -2,9 +2,9 @@ import { AuthError } from '../errors';
 import type { EventHub } from '../events';
 import type { AuthContext, AuthStrategy } from '../strategies/auth-strategy';
 import { type Clock, doubled } from './clock';
-import { Credential } from './credential';
+import { asCredential, type Credential } from './credential';
 import { type Held, hasEnded, hold, lookAgain } from './lifetime';
-import { type Operation, toAuthError } from './obtain-errors';
+import { nameOf, type Operation, toAuthError } from './obtain-errors';
 import type { SharedCredential } from './shared-credential';
 import { untilAborted } from './until-aborted';
 
@@ -133,7 +133,8 @@ export class Flight {
         return await this.#publish('signedIn', held, signal);
       } catch (error) {
         // A 401 that can be tried again is a write conflict: the server contradicts itself until the others are done.
-        if (!(error instanceof AuthError) || error.status !== 401 || !error.retryable) throw error;
+        const isConflict = error instanceof AuthError && error.status === 401 && error.retryable;
+        if (!isConflict || error.code === 'ERR_AUTH_REFUSED') throw error;
         await this.#pause(tries, signal);
       }
     }
@@ -146,14 +147,15 @@ export class Flight {
     call: (context: AuthContext) => Promise<Credential> | undefined,
   ): Promise<Held> {
     const sentAt = this.#clock.now();
-    const { name } = this.#options.strategy;
-    let credential: unknown;
+    const name = nameOf(this.#options.strategy);
+    let returned: unknown;
     try {
-      credential = await untilAborted(signal, async () => call(this.#options.context(signal)));
+      returned = await untilAborted(signal, async () => call(this.#options.context(signal)));
     } catch (error) {
       throw signal.aborted ? signal.reason : toAuthError(error, operation, name);
     }
-    if (!(credential instanceof Credential)) {
+    const credential = asCredential(returned);
+    if (!credential) {
       throw new AuthError('ERR_AUTH_BAD_RESPONSE', `The strategy "${name}" returned no Credential at ${operation}.`, {
         hint: 'This is a fault in the strategy: return Credential.apiKey(…), Credential.bearer(…) or Credential.headers(…).',
       });
@@ -167,7 +169,7 @@ export class Flight {
     await this.#shared?.save(credential, signal, () => this.#closed);
     const { events, strategy } = this.#options;
     const { expiresAt } = credential;
-    const detail = { strategy: strategy.name, ...(expiresAt && { expiresAt }) };
+    const detail = { strategy: nameOf(strategy), ...(expiresAt && { expiresAt }) };
     if (event === 'signedIn') events.emit('signedIn', detail);
     else events.emit('refreshed', { ...detail, adopted: false });
     return held;
@@ -176,8 +178,8 @@ export class Flight {
   #adopt(credential: Credential): Held {
     const { events, strategy } = this.#options;
     const { expiresAt } = credential;
-    events.emit('refreshed', { strategy: strategy.name, ...(expiresAt && { expiresAt }), adopted: true });
-    return hold(credential, this.#clock.now(), this.#clock.random());
+    events.emit('refreshed', { strategy: nameOf(strategy), ...(expiresAt && { expiresAt }), adopted: true });
+    return { ...hold(credential, this.#clock.now(), this.#clock.random()), isAdopted: true };
   }
 
   #pause(times: number, signal: AbortSignal): Promise<void> {
@@ -193,7 +195,7 @@ export class Flight {
 /** Tells that the current credential could not be renewed. */
 export function tellFailure({ events, strategy }: FlightOptions, { code, status, retryAfterMs }: AuthError): void {
   events.emit('refreshFailed', {
-    strategy: strategy.name,
+    strategy: nameOf(strategy),
     code,
     ...(status !== undefined && { status }),
     ...(retryAfterMs !== undefined && { retryAfterMs }),

@@ -7,6 +7,8 @@ export interface Held {
   readonly hardAt: number;
   /** From when on a refusal may simply mean that its life was over. */
   readonly mayEndAt: number;
+  /** Whether another process obtained it, so that its being refused proves nothing about renewing. */
+  readonly isAdopted?: true;
 }
 
 const SOFT_WINDOW = { share: 0.2, mostMs: 300_000 };
