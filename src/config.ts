@@ -43,23 +43,26 @@ const MAX_SECRET_LENGTH = 4096;
 /** A checked configuration. Its secrets are out of reach of `inspect`, `JSON.stringify` and structured loggers. */
 class LoadedAuthConfig implements AuthConfig {
   readonly url: string;
-  declare readonly apiTokenFile?: string | undefined;
-  declare readonly username?: string | undefined;
-  declare readonly workspace?: string | undefined;
-  declare readonly strategy?: string | undefined;
+  readonly apiTokenFile: string | undefined;
+  readonly username: string | undefined;
+  readonly workspace: string | undefined;
+  readonly strategy: string | undefined;
   readonly allowInsecureUrl: boolean;
   readonly timeoutMs: number;
   readonly #apiToken: string | undefined;
   readonly #password: string | undefined;
 
+  // What was not set is a property too: without one, it would be whatever the prototype of all objects says.
   constructor(settings: AuthConfig) {
-    const { apiToken, password, url, allowInsecureUrl = false, timeoutMs = DEFAULT_TIMEOUT_MS, ...others } = settings;
-    this.#apiToken = apiToken;
-    this.#password = password;
-    this.url = url;
-    this.allowInsecureUrl = allowInsecureUrl;
-    this.timeoutMs = timeoutMs;
-    Object.assign(this, others);
+    this.url = settings.url;
+    this.apiTokenFile = settings.apiTokenFile;
+    this.username = settings.username;
+    this.workspace = settings.workspace;
+    this.strategy = settings.strategy;
+    this.allowInsecureUrl = settings.allowInsecureUrl ?? false;
+    this.timeoutMs = settings.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+    this.#apiToken = settings.apiToken;
+    this.#password = settings.password;
   }
 
   get apiToken(): string | undefined {
@@ -72,7 +75,7 @@ class LoadedAuthConfig implements AuthConfig {
 
   [inspect.custom](): object {
     const shown = this.#apiToken === undefined && this.#password === undefined ? {} : { secrets: '[hidden]' };
-    return { ...this, ...shown };
+    return { ...Object.fromEntries(Object.entries(this).filter(([, value]) => value !== undefined)), ...shown };
   }
 }
 
@@ -90,23 +93,40 @@ export function loadAuthConfig(
   overrides: Partial<AuthConfig> = {},
 ): AuthConfig {
   const faults: string[] = [];
-  const given = readSettings(env, overrides, faults);
-  const urlFault = faultOfUrl(given.url, given.allowInsecureUrl === true);
+  const settings = readSettings(env, overrides, faults);
+  const urlFault = faultOfUrl(settings.url, settings.allowInsecureUrl === true);
   if (urlFault !== undefined) faults.push(`${VARIABLES.url} ${urlFault}`);
-  checkCredentials(given, faults);
-  const { timeoutMs } = overrides;
+  checkCredentials(settings, faults);
+  const { timeoutMs } = settings;
   if (timeoutMs !== undefined && !(Number.isFinite(timeoutMs) && timeoutMs > 0)) {
     faults.push('timeoutMs must be a positive number of milliseconds');
   }
   if (faults.length > 0) throw configurationError(faults, urlFault === INSECURE_URL && faults.length === 1);
-  const url = new URL(given.url as string).href.replace(/\/+$/, '');
+  const url = new URL(settings.url as string).href.replace(/\/+$/, '');
   // A part of a longer text keeps that in memory, and there may be 100,000 tenants: the text that was given is as good.
-  return new LoadedAuthConfig({ ...given, url: url === given.url ? given.url : url });
+  if (url !== settings.url) Object.assign(settings, { url });
+  return new LoadedAuthConfig(settings as AuthConfig);
+}
+
+/**
+ * A property that somebody gave an object or its class; not one of the prototype that all objects share, where a polluted one
+ * would count as a setting of everybody's.
+ */
+export function given<T extends object, K extends keyof T>(from: T, name: K): T[K] | undefined {
+  let holder: object = from;
+  for (let next: object | null; !Object.hasOwn(holder, name); holder = next) {
+    next = Object.getPrototypeOf(holder);
+    if (next === null) break;
+    if (Object.getPrototypeOf(next) === null && Object.hasOwn(next, name)) return undefined;
+  }
+  return from[name];
 }
 
 /** Names a setting as its user knows it. */
 function label(setting: keyof typeof VARIABLES, overrides: Partial<AuthConfig>): string {
-  return overrides[setting] === undefined ? VARIABLES[setting] : `${VARIABLES[setting]} (option config.${setting})`;
+  return given(overrides, setting) === undefined
+    ? VARIABLES[setting]
+    : `${VARIABLES[setting]} (option config.${setting})`;
 }
 
 function readSettings(
@@ -114,9 +134,9 @@ function readSettings(
   overrides: Partial<AuthConfig>,
   faults: string[],
 ): Partial<AuthConfig> {
-  const settings: { -readonly [K in keyof AuthConfig]?: AuthConfig[K] } = {};
+  const settings: { -readonly [K in keyof AuthConfig]?: AuthConfig[K] } = Object.create(null);
   for (const setting of Object.keys(VARIABLES) as (keyof typeof VARIABLES)[]) {
-    const raw = overrides[setting] ?? env[VARIABLES[setting]];
+    const raw = given(overrides, setting) ?? given(env, VARIABLES[setting]);
     if (raw === undefined) continue;
     const name = label(setting, overrides);
     if (typeof raw !== 'string') {
@@ -128,12 +148,14 @@ function readSettings(
     if (fault === undefined) settings[setting] = value;
     else faults.push(`${name} ${fault}`);
   }
-  if (overrides.url === undefined) readUrlAlias(env, settings, faults);
+  if (given(overrides, 'url') === undefined) readUrlAlias(env, settings, faults);
   if (settings.apiToken !== undefined && settings.apiTokenFile !== undefined) {
     faults.push(`${VARIABLES.apiToken} and ${VARIABLES.apiTokenFile} are both set: keep one of them`);
   }
-  if (overrides.allowInsecureUrl !== undefined) settings.allowInsecureUrl = overrides.allowInsecureUrl;
-  if (overrides.timeoutMs !== undefined) settings.timeoutMs = overrides.timeoutMs;
+  const allowInsecureUrl = given(overrides, 'allowInsecureUrl');
+  if (allowInsecureUrl !== undefined) settings.allowInsecureUrl = allowInsecureUrl;
+  const timeoutMs = given(overrides, 'timeoutMs');
+  if (timeoutMs !== undefined) settings.timeoutMs = timeoutMs;
   return settings;
 }
 
@@ -143,7 +165,7 @@ function readUrlAlias(
   settings: { url?: string },
   faults: string[],
 ): void {
-  const alias = env['QELOS_APP_URL']?.trim();
+  const alias = given(env, 'QELOS_APP_URL')?.trim();
   if (!alias) return;
   const withoutSlash = (url: string) => url.replace(/\/+$/, '');
   if (!settings.url) settings.url = alias;
@@ -156,7 +178,8 @@ function readUrlAlias(
 export function faultOf(value: string, isToken: boolean): string | undefined {
   if (value === '') return 'is set but empty: give it a value or remove it';
   if (value === 'undefined' || value === 'null') return `is the word "${value}": the program that sets it had no value`;
-  if (/^\$\{[^}]*\}$/.test(value)) return 'holds a placeholder that nobody has expanded';
+  if (isPlaceholder(value, isToken))
+    return 'holds a placeholder that was not expanded: the program that sets it has to';
   if (value.length > MAX_SECRET_LENGTH) return `is longer than ${MAX_SECRET_LENGTH} characters`;
   if (hasControlCharacter(value)) return 'holds a line end or another control character inside';
   if (!isToken) return undefined;
@@ -164,6 +187,15 @@ export function faultOf(value: string, isToken: boolean): string | undefined {
   if (!/^[\x21-\x7e]+$/.test(value))
     return 'holds a blank, an invisible or a non-ASCII character, which no API token does';
   return undefined;
+}
+
+/**
+ * `${NAME}`, or `$NAME` and `%NAME%` where that cannot be meant: no token begins so, but a password may, unless it is the name
+ * of one of our own variables.
+ */
+function isPlaceholder(value: string, isToken: boolean): boolean {
+  if (/^\$\{[^}]*\}$/.test(value)) return true;
+  return isToken ? /^(\$\w+|%\w+%)$/.test(value) : /^(\$QELOS_\w+|%QELOS_\w+%)$/.test(value);
 }
 
 function hasControlCharacter(value: string): boolean {

@@ -39,7 +39,9 @@ class Lifetime {
  * @throws nothing; resolving throws AuthError if the configuration is wrong. (tsyringe keeps only the message of an error
  *   that comes up inside a constructor's injection: resolve `QelosAuth` first.)
  */
-export function registerQelosAuth(container: DependencyContainer, options: QelosAuthOptions = {}): void {
+export function registerQelosAuth(container: DependencyContainer, given: QelosAuthOptions = {}): void {
+  // Without a prototype, so that a polluted one is nobody's option.
+  const options: QelosAuthOptions = Object.assign(Object.create(null), given);
   const { env, config, strategies = [], store } = options;
   if (config || env || !container.isRegistered(AUTH_CONFIG)) {
     const load = once(() => loadAuthConfig(env, config));

@@ -1,3 +1,5 @@
+import { isNativeError } from 'node:util/types';
+
 /** Every code an {@link AuthError} can carry. A `switch` over it is checked for completeness by the compiler. */
 export type AuthErrorCode =
   /** A setting is missing, malformed or contradictory. The message lists all of them by name. */
@@ -20,6 +22,20 @@ export type AuthErrorCode =
   | 'ERR_AUTH_WORKSPACE'
   /** `close()` was called. */
   | 'ERR_AUTH_CLOSED';
+
+/** All of them, to know an AuthError of another copy of this package by; the compiler checks that none is missing. */
+const CODES: Readonly<Record<AuthErrorCode, true>> = {
+  ERR_AUTH_CONFIG: true,
+  ERR_AUTH_INSECURE_URL: true,
+  ERR_AUTH_NO_STRATEGY: true,
+  ERR_AUTH_REFUSED: true,
+  ERR_AUTH_TOKEN_REFUSED: true,
+  ERR_AUTH_UNAVAILABLE: true,
+  ERR_AUTH_BAD_RESPONSE: true,
+  ERR_AUTH_REDIRECT: true,
+  ERR_AUTH_WORKSPACE: true,
+  ERR_AUTH_CLOSED: true,
+};
 
 /** What an {@link AuthError} is made of, besides its message. */
 export interface AuthErrorDetails {
@@ -69,9 +85,16 @@ export class AuthError extends Error {
   }
 }
 
-/** Whether a value is an {@link AuthError}, also one made by another copy of this package. */
+/** Whether a value is an {@link AuthError}, also one made by another copy of this package. Never throws. */
 export function isAuthError(value: unknown): value is AuthError {
-  return value instanceof Error && value.name === 'AuthError' && 'code' in value && 'hint' in value;
+  try {
+    if (value instanceof AuthError) return true;
+    if (!isNativeError(value) || value.name !== 'AuthError') return false;
+    const { code, hint } = value as Partial<AuthError>;
+    return typeof code === 'string' && Object.hasOwn(CODES, code) && typeof hint === 'string';
+  } catch {
+    return false; // a getter of somebody else's
+  }
 }
 
 /** Says why an answer of the API, which stays an AxiosError, was a refusal of the credential or of the user. */
@@ -134,9 +157,15 @@ export function explainRefusal(answer: { status: number; data: unknown }, apiTok
   };
 }
 
-/** What kind of thing was thrown: enough to look for it, without a text that could hold a secret. */
+/** What kind of thing was thrown: enough to look for it, without a text that could hold a secret. Never throws. */
 export function kindOf(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.constructor.name : typeof thrown;
+  try {
+    if (!(thrown instanceof Error || isNativeError(thrown))) return typeof thrown;
+    const { name } = thrown.constructor;
+    return typeof name === 'string' && /^[\w$]{1,64}$/.test(name) ? name : 'Error';
+  } catch {
+    return 'Error';
+  }
 }
 
 /** The `message` of a Qelos error body, if it has one. */

@@ -3,6 +3,7 @@ import axios, { type AxiosInstance, type CreateAxiosDefaults } from 'axios';
 import { type AuthConfig, DEFAULT_TIMEOUT_MS } from './config';
 import { CredentialManager, closedError } from './credentials/credential-manager';
 import type { CredentialStore } from './credentials/credential-store';
+import { nameOf } from './credentials/obtain-errors';
 import { AuthError } from './errors';
 import { type AuthEvents, EventHub } from './events';
 import { AuthInterceptor, type CredentialSource } from './http/auth-interceptor';
@@ -104,7 +105,7 @@ export class QelosAuth {
         timeoutMs: config.timeoutMs ?? DEFAULT_TIMEOUT_MS,
         // An API token is configured, not obtained: there is nothing to share, and a new one must not lose to a stored one.
         store: strategy instanceof ApiTokenStrategy || strategy instanceof CliLoginStrategy ? undefined : store,
-        storeKey: storeKey(config, strategy.name),
+        storeKey: storeKey(config, nameOf(strategy)),
         ...(strategy instanceof ApiTokenStrategy &&
           config.apiTokenFile !== undefined && { isReplaced: (current) => strategy.isReplaced(current) }),
       });
@@ -115,11 +116,11 @@ export class QelosAuth {
     this.#interceptor.attach(this.http);
     this.fetch = createFetch(this.http);
     this.#sdkCalls = new SdkCalls({ url: config.url, http: this.http, failure: sdkError });
-    this.strategy = { name: strategy.name, skipped };
+    this.strategy = { name: nameOf(strategy), skipped };
     if (tenant) return;
     if (config.allowInsecureUrl && origin.isPlain) warnOfInsecureUrl();
     // Listeners are added once this constructor is done.
-    queueMicrotask(() => events.emit('strategySelected', { strategy: strategy.name, skipped }));
+    queueMicrotask(() => events.emit('strategySelected', { strategy: nameOf(strategy), skipped }));
   }
 
   /**

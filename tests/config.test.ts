@@ -73,6 +73,8 @@ describe('F15 what cannot be a secret is refused by the name of its variable, an
     ['a soft hyphen', 'ql_abc\u00addef', /invisible/],
     ['a byte-order mark inside', 'ql_abc\ufeffdef', /invisible/],
     ['a blank inside', 'ql_abc def', /blank/],
+    ['S19 any variable as a shell has it', '$SOME_TOKEN', /placeholder/],
+    ['S19 any variable as cmd.exe has it', '%SOME_TOKEN%', /placeholder/],
   ];
   const any: [string, string, RegExp][] = [
     ['CR inside', 'ql_abc\rdef', /line end/],
@@ -86,6 +88,8 @@ describe('F15 what cannot be a secret is refused by the name of its variable, an
     ['the word undefined', 'undefined', /the word "undefined"/],
     ['the word null', 'null', /the word "null"/],
     ['a placeholder', '\x24{QELOS_SECRET_VALUE}', /placeholder/],
+    ['S19 a variable as a shell has it', '$QELOS_SECRET_VALUE', /placeholder/],
+    ['S19 a variable as cmd.exe has it', '%QELOS_SECRET_VALUE%', /placeholder/],
     ['20 kB', 'x'.repeat(20_000), /longer than 4096/],
     ['4,097 characters', 'x'.repeat(4_097), /longer than 4096/],
   ];
@@ -426,6 +430,43 @@ describe('where settings come from', () => {
   it('what was loaded can be loaded again', () => {
     const loaded = loadAuthConfig(env);
     expect(seen(loadAuthConfig({}, loaded))).toEqual(seen(loaded));
+  });
+});
+
+describe('S19 the prototype that all objects share', () => {
+  it.each([
+    'apiToken',
+    'apiTokenFile',
+    'username',
+    'password',
+    'workspace',
+    'strategy',
+    'timeoutMs',
+    'QELOS_API_TOKEN',
+  ])('gives nobody a setting: %s', (name) => {
+    const prototype = Object.prototype as unknown as Record<string, unknown>;
+    prototype[name] = 'polluted-value';
+    try {
+      const config = loadAuthConfig({ QELOS_URL: url }, { url });
+      const again = loadAuthConfig({}, config);
+      for (const { apiToken, apiTokenFile, username, password, workspace, strategy, timeoutMs } of [config, again]) {
+        expect([apiToken, apiTokenFile, username, password, workspace, strategy]).toEqual(Array(6).fill(undefined));
+        expect(timeoutMs).toBe(20_000);
+      }
+    } finally {
+      delete prototype[name];
+    }
+  });
+
+  it('does not hide what the class of a configuration gives', () => {
+    class OfATeam {
+      readonly url = url;
+      get apiToken() {
+        return token;
+      }
+    }
+    expect(loadAuthConfig({}, new OfATeam()).apiToken).toBe(token);
+    expect(loadAuthConfig({}, Object.assign(Object.create(null), { url, apiToken: token })).apiToken).toBe(token);
   });
 });
 

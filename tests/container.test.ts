@@ -524,3 +524,28 @@ describe('F54 no secret is in any sink', () => {
     return own.resolve(AUTH_CONFIG);
   }
 });
+
+describe('S19 the prototype that all objects share', () => {
+  const url = 'https://my.qelos.example';
+  const token = `ql_${'0123456789abcdef'.repeat(4)}`;
+
+  it.each(['strategies', 'env', 'config', 'store', 'axios', 'transport'])('gives nobody an option: %s', (name) => {
+    const prototype = Object.prototype as unknown as Record<string, unknown>;
+    const polluted = {
+      name: 'polluted',
+      missing: () => [],
+      url: 'https://evil.example',
+      baseURL: 'https://evil.example',
+    };
+    prototype[name] = name === 'strategies' ? [polluted] : polluted;
+    try {
+      const container = globalContainer.createChildContainer();
+      registerQelosAuth(container, Object.assign(Object.create(null), { env: {}, config: { url, apiToken: token } }));
+      const auth = container.resolve(QelosAuth);
+      expect([auth.strategy.name, auth.http.defaults.baseURL]).toEqual(['api-token', url]);
+      expect(createQelosAuth({ config: { url, apiToken: token } }).strategy.name).toBe('api-token');
+    } finally {
+      delete prototype[name];
+    }
+  });
+});

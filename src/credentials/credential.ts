@@ -53,9 +53,10 @@ export class Credential {
   /**
    * An API key, sent as `x-api-key`.
    *
-   * @throws AuthError `ERR_AUTH_BAD_RESPONSE` if the key cannot be a header's value
+   * @throws AuthError `ERR_AUTH_BAD_RESPONSE` if the key is no string of visible ASCII characters
    */
   static apiKey(key: string, options: CredentialOptions = {}): Credential {
+    assertSendable(key, 'API key', VISIBLE);
     return Credential.headers({ 'x-api-key': key }, options);
   }
 
@@ -63,15 +64,16 @@ export class Credential {
    * An access token, sent as `Authorization: Bearer`. Without `expiresAt`, its life is read from a JSON Web Token's claims:
    * `exp − iat` less a second, as both are whole seconds, cut off (RFC 7519 says NumericDate; Qelos cuts).
    *
-   * @throws AuthError `ERR_AUTH_BAD_RESPONSE` if a token is no string or cannot be a header's value
+   * @throws AuthError `ERR_AUTH_BAD_RESPONSE` if the access token is no `b64token` (RFC 6750, 2.1), or the refresh token no
+   *   string of visible ASCII characters (RFC 6749, A.17, without the blank)
    */
   static bearer(
     accessToken: string,
     options: CredentialOptions & { refreshToken?: string | undefined } = {},
   ): Credential {
-    assertHeaderValue(accessToken, 'access token');
+    assertSendable(accessToken, 'access token', B64TOKEN);
     const { refreshToken } = options;
-    if (refreshToken !== undefined) assertHeaderValue(refreshToken, 'refresh token');
+    if (refreshToken !== undefined) assertSendable(refreshToken, 'refresh token', VISIBLE);
     const times = options.expiresAt ? endingAt(options.expiresAt) : lifeFromClaims(accessToken);
     return new Credential({ headers: { authorization: `Bearer ${accessToken}` }, refreshToken }, times);
   }
@@ -85,7 +87,7 @@ export class Credential {
     const headers: Record<string, string> = {};
     for (const [name, value] of Object.entries(record)) {
       if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name)) throw unusable('holds a header name that HTTP does not allow');
-      assertHeaderValue(value, `value of the header ${name.toLowerCase()}`);
+      assertSendable(value, `value of the header ${name.toLowerCase()}`, HEADER_VALUE);
       headers[name.toLowerCase()] = value;
     }
     if (Object.keys(headers).length === 0) throw unusable('holds no header');
@@ -123,6 +125,31 @@ export class Credential {
 
   [inspect.custom](): string {
     return `Credential ${inspect(this.toJSON())}`;
+  }
+}
+
+/**
+ * A value as a Credential of this copy of the package, also if another copy made it: a plugin may well bundle one, and its
+ * strategy makes credentials with that. Undefined if it is none.
+ */
+export function asCredential(value: unknown): Credential | undefined {
+  if (value instanceof Credential) return value;
+  try {
+    const { applyTo, headerNames, refreshToken, expiresAt } = value as Credential;
+    if (typeof applyTo !== 'function' || !Array.isArray(headerNames)) return undefined;
+    const headers: Record<string, string> = {};
+    applyTo.call(value, {
+      set(name, content) {
+        headers[name] = content;
+      },
+    });
+    const [, accessToken] = /^Bearer (.+)$/.exec(headers['authorization'] ?? '') ?? [];
+    const isBearer = accessToken !== undefined && headerNames.length === 1;
+    return isBearer
+      ? Credential.bearer(accessToken, { refreshToken, ...(!lifeFromClaims(accessToken).expiresAt && { expiresAt }) })
+      : Credential.headers(headers, { expiresAt });
+  } catch {
+    return undefined;
   }
 }
 
@@ -175,7 +202,7 @@ export function parseCredential(text: string): Credential | undefined {
     const { version, headers, refreshToken, expiresAt, obtainedAt } = JSON.parse(text);
     if (version !== 1) return undefined;
     const checked = secretsOf(Credential.headers(headers)).headers;
-    if (refreshToken !== undefined) assertHeaderValue(refreshToken, 'refresh token');
+    if (refreshToken !== undefined) assertSendable(refreshToken, 'refresh token', VISIBLE);
     return restore({ headers: checked, refreshToken }, { ...endingAt(expiresAt), obtainedAt: validDate(obtainedAt) });
   } catch {
     return undefined;
@@ -204,12 +231,21 @@ function lifeFromClaims(token: string): Times {
     return {};
   }
   if (typeof exp !== 'number' || typeof iat !== 'number' || !(exp > iat)) return {};
-  return { expiresAt: validDate(exp * 1000), lifeMs: Math.max(0, (exp - iat - 1) * 1000) };
+  // An infinite life would have no windows, and every moment would be in both of them.
+  const lifeMs = Math.min(Math.max(0, (exp - iat - 1) * 1000), Number.MAX_VALUE);
+  return { expiresAt: validDate(exp * 1000), lifeMs };
 }
 
-function assertHeaderValue(value: unknown, what: string): asserts value is string {
+/** What can be sent as a header's value: with something visible in it, and no control characters. */
+const HEADER_VALUE = /^[\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff][\x20-\x7e\x80-\xff]*$/;
+/** What a bearer token may be made of (RFC 6750, 2.1: `b64token`). */
+const B64TOKEN = /^[A-Za-z\d\-._~+/]+=*$/;
+/** Visible ASCII characters, of which API keys and refresh tokens are made. */
+const VISIBLE = /^[\x21-\x7e]+$/;
+
+function assertSendable(value: unknown, what: string, form: RegExp): asserts value is string {
   if (typeof value !== 'string') throw unusable(`holds no ${what}`);
-  if (!/^[\x20-\x7e\x80-\xff]+$/.test(value)) throw unusable(`holds no ${what} that can be sent in a header`);
+  if (!form.test(value)) throw unusable(`holds no ${what} that can be sent in a header`);
 }
 
 function unusable(what: string): AuthError {

@@ -1,5 +1,6 @@
+import { isNativeError } from 'node:util/types';
 import { isAxiosError } from 'axios';
-import { AuthError, isAuthError } from '../errors';
+import { AuthError, isAuthError, kindOf } from '../errors';
 
 /** What was being done when an error came up. */
 export type Operation = 'sign-in' | 'refresh' | 'signing of a request';
@@ -64,21 +65,29 @@ function errorWithoutAnswer(operation: Operation, code: string | undefined): Aut
   });
 }
 
-/** Turns whatever a strategy failed with into an AuthError. Of a foreign error it keeps no text: it could hold a secret. */
+/**
+ * The one boundary over which failures of strategies come: turns whatever was thrown into a well-formed AuthError. Of a
+ * foreign error it keeps no text: it could hold a secret. Never throws.
+ */
 export function toAuthError(error: unknown, operation: Operation, strategy: string): AuthError {
-  if (isAuthError(error)) return error;
-  // As `fetch` says that there was no answer.
-  const fault = error instanceof TypeError && isAxiosError(error.cause) ? error.cause : error;
-  if (isAxiosError(fault)) {
-    const { response, code } = fault;
-    if (response === undefined) return errorWithoutAnswer(operation, code);
-    const retryAfter = response.headers['retry-after'];
-    return errorFromAnswer(operation, {
-      status: response.status,
-      retryAfter: typeof retryAfter === 'string' ? retryAfter : undefined,
-    });
+  try {
+    if (isAuthError(error)) return wellFormed(error);
+    // As `fetch` says that there was no answer.
+    const fault = error instanceof TypeError && isAxiosError(error.cause) ? error.cause : error;
+    if (isAxiosError(fault)) {
+      const { response, code } = fault;
+      if (response === undefined) return errorWithoutAnswer(operation, code);
+      const retryAfter = response.headers?.['retry-after'];
+      return errorFromAnswer(operation, {
+        status: response.status,
+        retryAfter: typeof retryAfter === 'string' ? retryAfter : undefined,
+      });
+    }
+  } catch {
+    // What it was made of could not be looked at: it is as foreign as any other.
   }
-  const thrown = error instanceof Error ? error.constructor.name : `a value of type ${typeof error}`;
+  const kind = kindOf(error);
+  const thrown = error instanceof Error || isNativeError(error) ? kind : `a value of type ${kind}`;
   return new AuthError(
     'ERR_AUTH_BAD_RESPONSE',
     `The strategy "${strategy}" failed at ${operation}: it threw ${thrown}.`,
@@ -86,4 +95,31 @@ export function toAuthError(error: unknown, operation: Operation, strategy: stri
       hint: 'This is a fault in the strategy. Have it throw an AuthError that says what is wrong; the text of other errors is not shown, as it could hold a secret.',
     },
   );
+}
+
+/**
+ * An AuthError of ours with what one has that may be of another copy of this package, or of a class that extends it. What
+ * the failure memory reckons with has to be a number: NaN would end no pause, and infinity every one.
+ */
+function wellFormed(error: AuthError): AuthError {
+  const { code, message, hint, status, retryable, retryAfterMs: given, cause } = error;
+  const retryAfterMs = typeof given === 'number' && given > 0 ? Math.min(given, MAX_RETRY_AFTER_MS) : undefined;
+  const isOurs = Object.getPrototypeOf(error) === AuthError.prototype && given === retryAfterMs;
+  if (isOurs) return error;
+  return new AuthError(code, String(message), {
+    hint: String(hint),
+    status: Number.isInteger(status) ? status : undefined,
+    retryable: retryable === true,
+    retryAfterMs,
+    cause,
+  });
+}
+
+/** The name of a strategy, for messages and events. Never throws, as a getter of somebody else's may. */
+export function nameOf(strategy: { readonly name: string }): string {
+  try {
+    return String(strategy.name);
+  } catch {
+    return 'unnamed';
+  }
 }

@@ -1,7 +1,7 @@
 import axios, { type AxiosAdapter, type AxiosInstance, type AxiosResponse } from 'axios';
 import { Credential, headersOf } from '../credentials/credential';
 import type { CredentialManager } from '../credentials/credential-manager';
-import { toAuthError } from '../credentials/obtain-errors';
+import { nameOf, toAuthError } from '../credentials/obtain-errors';
 import { AuthError, explainRefusal, isRefusedCredential } from '../errors';
 import type { EventHub } from '../events';
 import type { ApiAnswer, AuthStrategy, OutgoingRequest } from '../strategies/auth-strategy';
@@ -11,7 +11,7 @@ import { copyOf, Exchange, type Outcome, type RequestConfig, sendUntouched } fro
 import { answerIn } from './exposure';
 import { type Origin, resolveUrl, wireUrl } from './origin';
 import { isRedirect, mostRedirects, redirected, tooManyRedirects } from './redirect';
-import { sealAgents } from './sealed-agent';
+import { connectTo, sealAgents } from './sealed-agent';
 import type { Transport } from './transport';
 import { isReplayable } from './upload';
 
@@ -166,7 +166,7 @@ export class AuthInterceptor {
     const headers = credentialHeaders(request.headers, this.#origin, undefined);
     const signing = async () => this.#strategy.authorize?.(outgoing(request, headers), credential);
     await exchange.waitFor(
-      signing().catch((error) => Promise.reject(toAuthError(error, 'signing of a request', this.#strategy.name))),
+      signing().catch((error) => Promise.reject(toAuthError(error, 'signing of a request', nameOf(this.#strategy)))),
     );
     return headers;
   }
@@ -177,7 +177,7 @@ export class AuthInterceptor {
       const copy = copyOf(request);
       copy.headers = signed ?? credentialHeaders(request.headers, this.#origin, credential);
       copy.maxRedirects = 0; // they are followed here
-      if (this.#origin.isPlain) copy.proxy = false; // a proxy would read the credential
+      connectTo(this.#origin, copy);
       if (copy.auth) delete copy.auth; // it would take the place of the credential
       if (this.#transport) copy.transport ??= this.#transport; // it follows no redirect: nor does this
       return exchange.transmit(copy, credential);

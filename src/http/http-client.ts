@@ -10,6 +10,7 @@ import axios, {
 import { AuthError } from '../errors';
 import type { Origin } from './origin';
 import { isRedirect, leavesOrigin, redirectTarget } from './redirect';
+import { connectTo } from './sealed-agent';
 
 /** More than any credential, less than what could hurt. */
 const MOST_BYTES = 1024 * 1024;
@@ -37,7 +38,7 @@ export function createBareClient(
     if (!origin.ownsRequest(config)) throw outsideOrigin(origin);
     if (config.signal && config.signal !== signal)
       config.signal = AbortSignal.any([config.signal as AbortSignal, signal]);
-    if (origin.isPlain) config.proxy = false; // a proxy would read the secret
+    connectTo(origin, config);
     let response: AxiosResponse;
     try {
       response = await axios.getAdapter(chosen, config)(config);

@@ -1,5 +1,7 @@
 import type { Agent, ClientRequest } from 'node:http';
 import type { AxiosRequestConfig } from 'axios';
+import { directAgent } from './direct-agent';
+import type { Origin } from './origin';
 
 /** What Node's client asks an agent for, and its types do not name. */
 type UsableAgent = Agent & {
@@ -54,6 +56,32 @@ class SealedAgent {
   }
 }
 
+/** The headers of which Qelos takes a credential. */
+const OF_CREDENTIALS = new Set(['authorization', 'cookie', 'x-api-key']);
+
+/** One for an agent, as axios keeps what it makes of one by its identity. */
+const loyalAgents = new WeakMap<object, object>();
+
+/**
+ * The agent for a request that carries our credential. Agents with a cookie jar put the session of whoever it belongs to
+ * beside that, and Qelos would act for them: a cookie counts before a bearer token.
+ */
+function loyal(agent: UsableAgent): object {
+  const known = loyalAgents.get(agent);
+  if (known) return known;
+  const addRequest = (request: ClientRequest, ...rest: unknown[]) => {
+    const { setHeader } = request;
+    request.setHeader = (name, value) =>
+      OF_CREDENTIALS.has(name.toLowerCase()) ? request : setHeader.call(request, name, value);
+    agent.addRequest(request, ...rest);
+  };
+  const made = new Proxy(agent, {
+    get: (target, name) => (name === 'addRequest' ? addRequest : Reflect.get(target, name, target)),
+  });
+  loyalAgents.set(agent, made);
+  return made;
+}
+
 /** Where a config may hold agents. */
 type WithAgents = Pick<AxiosRequestConfig, 'httpAgent' | 'httpsAgent'>;
 
@@ -74,6 +102,17 @@ export function sealAgents(config: WithAgents): () => void {
 /** The agent behind a stand-in; anything else as it is. */
 export function unsealed(agent: unknown): unknown {
   return agent instanceof SealedAgent ? agentOf(agent) : agent;
+}
+
+/** Has what will be sent with a credential go to the origin itself, and by agents that add no other credential. */
+export function connectTo(origin: Origin, config: WithAgents & Pick<AxiosRequestConfig, 'proxy'>): void {
+  for (const name of ['httpAgent', 'httpsAgent'] as const) {
+    const agent = unsealed(config[name]);
+    if (typeof agent === 'object' && agent !== null) config[name] = loyal(agent as UsableAgent);
+  }
+  if (!origin.isPlain) return;
+  config.proxy = false; // a proxy would read the credential
+  config.httpAgent ??= directAgent;
 }
 
 function seal(config: WithAgents, name: keyof WithAgents): boolean {

@@ -50,23 +50,31 @@ class UploadStream extends Readable {
   readonly #source: Source;
   #isStarted = false;
   #isEnded = false;
+  /** What happened to the source before anybody read: whoever reads is told, and nobody else may be there to hear of it. */
+  #failure: Error | undefined;
 
   constructor(source: Source) {
     super({ objectMode: true, highWaterMark: 1 });
     this.#source = source;
+    // Piping a source that is gone would send an empty body in the place of its own.
+    if (source.readableEnded || source.destroyed) this.#failure = alreadyRead();
     source.on('end', () => {
+      if (!this.#isStarted) return this.#fail(alreadyRead());
       this.#isEnded = true;
       this.push(null);
     });
-    source.on('error', (error: Error) => this.destroy(error));
+    source.on('error', (error: Error) => this.#fail(error));
     source.on('close', () => {
-      if (!this.#isEnded) this.destroy();
+      if (!this.#isEnded) this.#fail(this.#isStarted ? undefined : alreadyRead());
     });
-    // Piping it would send an empty body in the place of the one that is gone.
-    if (source.readableEnded || source.destroyed) process.nextTick(() => this.destroy(alreadyRead()));
+    this.on('error', () => {}); // told by the request
   }
 
   override _read(): void {
+    if (this.#failure) {
+      this.destroy(this.#failure);
+      return;
+    }
     if (!this.#isStarted) {
       this.#isStarted = true;
       this.#source.on('data', (chunk: never) => {
@@ -79,6 +87,11 @@ class UploadStream extends Readable {
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
     if (!this.#isEnded) this.#source.pause?.();
     done(error);
+  }
+
+  #fail(error: Error | undefined): void {
+    if (this.#isStarted) this.destroy(error);
+    else this.#failure ??= error;
   }
 }
 

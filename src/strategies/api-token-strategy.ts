@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { type AuthConfig, faultOf } from '../config';
 import { Credential, headersOf } from '../credentials/credential';
 import { inject, injectable } from '../di';
@@ -6,6 +5,8 @@ import { AuthError, isRefusedCredential } from '../errors';
 import { noSession, signInSdk, workspaceMismatch } from '../sdk/sign-in-sdk';
 import { AUTH_CONFIG } from '../tokens';
 import type { ApiAnswer, AuthContext, AuthStrategy } from './auth-strategy';
+import { RefusedToken } from './refused-token';
+import { readSecretFile, reasonOf } from './secret-file';
 
 /** A file that is being written when its token is refused may hold another one a moment later: so many tokens are tried. */
 const MOST_TOKENS = 3;
@@ -19,8 +20,7 @@ const MOST_TOKENS = 3;
 export class ApiTokenStrategy implements AuthStrategy {
   readonly name = 'api-token';
   readonly #config: AuthConfig;
-  /** The token from the file that the server refused last, so that the same one is not sent for ever. */
-  #refused: string | undefined;
+  readonly #refused = new RefusedToken();
 
   constructor(@inject(AUTH_CONFIG) config: AuthConfig) {
     this.#config = config;
@@ -40,9 +40,12 @@ export class ApiTokenStrategy implements AuthStrategy {
     for (let tokens = 1; ; tokens++) {
       const token = apiToken ?? (await this.#tokenFromFile());
       const credential = await checkApiToken(this.#config, token, context);
-      if (credential) return credential;
+      if (credential) {
+        this.#refused.forget(token);
+        return credential;
+      }
       if (apiToken !== undefined) throw this.#refusal();
-      this.#refused = token;
+      this.#refused.remember(token);
       if (tokens === MOST_TOKENS) throw this.#refusal();
     }
   }
@@ -69,13 +72,16 @@ export class ApiTokenStrategy implements AuthStrategy {
     const path = this.#config.apiTokenFile as string;
     let token: string;
     try {
-      token = (await readFile(path, 'utf8')).trim();
+      token = (await readSecretFile(path)).trim();
     } catch (error) {
-      const { code = 'unknown error' } = error as NodeJS.ErrnoException;
-      throw new AuthError('ERR_AUTH_CONFIG', `QELOS_API_TOKEN_FILE names a file that cannot be read (${code}).`, {
-        hint: 'Check that the file is there and that the user the plugin runs as may read it. It is tried again by itself.',
-        retryable: true,
-      });
+      throw new AuthError(
+        'ERR_AUTH_CONFIG',
+        `QELOS_API_TOKEN_FILE names a file that cannot be read (${reasonOf(error)}).`,
+        {
+          hint: 'Name a regular file that holds the token and that the user the plugin runs as may read. It is retried automatically.',
+          retryable: true,
+        },
+      );
     }
     const fault = faultOf(token, true);
     if (fault !== undefined) {
@@ -84,7 +90,7 @@ export class ApiTokenStrategy implements AuthStrategy {
         retryable: true,
       });
     }
-    if (token === this.#refused) throw this.#refusal();
+    if (this.#refused.isResting(token)) throw this.#refusal();
     return token;
   }
 

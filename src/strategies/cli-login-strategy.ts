@@ -1,10 +1,12 @@
-import { closeSync, fstatSync, openSync, readFileSync, type Stats } from 'node:fs';
+import type { Stats } from 'node:fs';
 import { join } from 'node:path';
 import { type AuthConfig, faultOf } from '../config';
 import type { Credential } from '../credentials/credential';
 import { AuthError, isRefusedCredential } from '../errors';
 import { checkApiToken } from './api-token-strategy';
 import type { ApiAnswer, AuthContext, AuthStrategy } from './auth-strategy';
+import { RefusedToken } from './refused-token';
+import { readSecretFileSync, reasonOf } from './secret-file';
 
 /** Where the Qelos CLI keeps its log-in, as its user knows it. */
 const FILE = '~/.qelos/credentials.json';
@@ -29,8 +31,7 @@ export class CliLoginStrategy implements AuthStrategy {
   readonly #config: AuthConfig;
   readonly #home: string | undefined;
   readonly #lacks: string | undefined;
-  /** The token that the server refused last, so that the same one is not sent for ever. */
-  #refused: string | undefined;
+  readonly #refused = new RefusedToken();
 
   /** @param env - where settings are read from: `NODE_ENV`, and `HOME` or `USERPROFILE`, without which there is no log-in */
   constructor(config: AuthConfig, env: Readonly<Record<string, string | undefined>>) {
@@ -58,9 +59,14 @@ export class CliLoginStrategy implements AuthStrategy {
         retryable: true,
       });
     }
-    const credential = token === this.#refused ? undefined : await checkApiToken(this.#config, token, context);
-    if (credential) return credential;
-    this.#refused = token;
+    if (!this.#refused.isResting(token)) {
+      const credential = await checkApiToken(this.#config, token, context);
+      if (credential) {
+        this.#refused.forget(token);
+        return credential;
+      }
+      this.#refused.remember(token);
+    }
     throw new AuthError('ERR_AUTH_TOKEN_REFUSED', `The API token that the Qelos CLI stored in ${FILE} was refused.`, {
       hint: 'It has expired (after a year) or was revoked. Run "qelos auth login"; the file is read again by itself.',
       retryable: true,
@@ -86,22 +92,16 @@ function isConfiguredOtherwise({ strategy, apiToken, apiTokenFile, username, pas
 
 /** Reads at once, as it decides on the choice of a strategy; the file is small and on the developer's own machine. */
 function readLogin(path: string, wanted: string): Login {
-  let text: string;
+  let found: ReturnType<typeof readSecretFileSync>;
   try {
-    const file = openSync(path, 'r');
-    try {
-      const lacks = faultOfOwner(fstatSync(file));
-      if (lacks !== undefined) return { lacks };
-      text = readFileSync(file, 'utf8');
-    } finally {
-      closeSync(file);
-    }
+    found = readSecretFileSync(path, faultOfOwner);
   } catch (error) {
-    const { code = 'unknown error' } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT') return { lacks: `a log-in of the Qelos CLI (run "qelos auth login")` };
-    return { lacks: `a ${FILE} that can be read (${code})` };
+    const reason = reasonOf(error);
+    if (reason === 'ENOENT') return { lacks: 'a log-in of the Qelos CLI (run "qelos auth login")' };
+    return { lacks: `a ${FILE} that can be read (${reason})` };
   }
-  const { appUrl, apiToken } = parse(text);
+  if (found.text === undefined) return { lacks: found.fault };
+  const { appUrl, apiToken } = parse(found.text);
   const origin = originOf(appUrl);
   if (origin === undefined) return { lacks: `a ${FILE} with the URL of an instance in it (run "qelos auth login")` };
   if (origin !== wanted) {

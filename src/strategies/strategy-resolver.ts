@@ -1,3 +1,4 @@
+import { nameOf } from '../credentials/obtain-errors';
 import { AuthError, kindOf } from '../errors';
 import type { AuthStrategy } from './auth-strategy';
 
@@ -16,7 +17,7 @@ export class StrategyResolver {
 
   /** @param candidates - in the order of preference; the built-in ones are put last */
   constructor(candidates: readonly AuthStrategy[]) {
-    const rank = (strategy: AuthStrategy) => BUILT_IN.indexOf(strategy.name);
+    const rank = (strategy: AuthStrategy) => BUILT_IN.indexOf(nameOf(strategy));
     this.#candidates = [...candidates].sort((a, b) => rank(a) - rank(b));
   }
 
@@ -27,13 +28,14 @@ export class StrategyResolver {
    */
   resolve(pinned?: string): Selection {
     this.#assertUnique();
-    const considered = pinned === undefined ? this.#candidates : this.#candidates.filter(({ name }) => name === pinned);
+    const considered =
+      pinned === undefined ? this.#candidates : this.#candidates.filter((candidate) => nameOf(candidate) === pinned);
     if (considered.length === 0) throw this.#unknown(pinned);
     const skipped: { name: string; missing: readonly string[] }[] = [];
     for (const strategy of considered) {
       const missing = missingOf(strategy);
       if (missing.length === 0) return { strategy, skipped };
-      skipped.push({ name: strategy.name, missing });
+      skipped.push({ name: nameOf(strategy), missing });
     }
     const list = skipped.map(({ name, missing }) => `- ${name}: ${missing.join(', ')}`).join('\n');
     throw new AuthError(
@@ -46,7 +48,7 @@ export class StrategyResolver {
   }
 
   #assertUnique(): void {
-    const names = this.#candidates.map(({ name }) => name);
+    const names = this.#candidates.map(nameOf);
     const twice = names.find((name, index) => names.indexOf(name) !== index);
     if (twice === undefined) return;
     throw new AuthError('ERR_AUTH_CONFIG', `Two strategies have the name "${twice}".`, {
@@ -55,7 +57,7 @@ export class StrategyResolver {
   }
 
   #unknown(pinned: string | undefined): AuthError {
-    const names = this.#candidates.map(({ name }) => name).join(', ');
+    const names = this.#candidates.map(nameOf).join(', ');
     return new AuthError('ERR_AUTH_CONFIG', `QELOS_AUTH_STRATEGY names no strategy that is registered.`, {
       hint: `Set it to one of: ${names}; or remove it. (Its value has ${pinned?.length ?? 0} characters.)`,
     });
@@ -66,8 +68,12 @@ function missingOf(strategy: AuthStrategy): readonly string[] {
   try {
     return strategy.missing();
   } catch (error) {
-    throw new AuthError('ERR_AUTH_CONFIG', `The strategy "${strategy.name}" threw ${kindOf(error)} from missing().`, {
-      hint: 'This is a fault in the strategy: missing() returns the names of the settings it lacks and never throws.',
-    });
+    throw new AuthError(
+      'ERR_AUTH_CONFIG',
+      `The strategy "${nameOf(strategy)}" threw ${kindOf(error)} from missing().`,
+      {
+        hint: 'This is a fault in the strategy: missing() returns the names of the settings it lacks and never throws.',
+      },
+    );
   }
 }

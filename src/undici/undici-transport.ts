@@ -1,5 +1,6 @@
 import http, { validateHeaderName, validateHeaderValue } from 'node:http';
 import https from 'node:https';
+import { directAgent } from '../http/direct-agent';
 import type { Transport } from '../http/transport';
 import { sharedPool } from './connection-pool';
 import { type RequestOptions, sendOverNode } from './node-client';
@@ -33,8 +34,9 @@ const METHOD = /^[A-Z-]+$/;
 /** Whether undici sends this as Node would. */
 function isForUndici(options: RequestOptions): boolean {
   const { agent, auth, family, insecureHTTPParser, lookup, method, path, protocol, socketPath } = options;
-  if (agent || auth || family || insecureHTTPParser || lookup || socketPath) return false;
-  if (!isUntouched(protocol === 'https:' ? https : http)) return false;
+  if (auth || family || insecureHTTPParser || lookup || socketPath) return false;
+  const isDirect = agent === directAgent || (!agent && isUntouched(protocol === 'https:' ? https : http));
+  if (!isDirect) return false;
   if (path[0] !== '/' || /[^\x21-\xff]/.test(path) || !METHOD.test(method)) return false;
   for (const name in options.headers) {
     validateHeaderName(name); // fails as in Node

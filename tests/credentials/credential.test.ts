@@ -87,6 +87,29 @@ describe('what a credential puts on a request', () => {
   });
 });
 
+describe('S19 what cannot be a token is refused', () => {
+  it.each(['', ' ', 'a b', ' a', 'a ', '\u00e4', '\u200b', 'a\n', 'a,b', '=a', '"a"', 'a\u00a0'])(
+    'access token %j',
+    (token) => {
+      expect(() => Credential.bearer(token)).toThrow('holds no access token');
+    },
+  );
+
+  it.each(['', ' ', 'a b', ' a', 'a ', '\u00e4', '\u200b', 'a\n'])('refresh token and API key %j', (token) => {
+    expect(() => Credential.bearer('good', { refreshToken: token })).toThrow('holds no refresh token');
+    expect(() => Credential.apiKey(token)).toThrow('holds no API key');
+  });
+
+  it.each(['', ' ', '   '])('header value %j', (value) => {
+    expect(() => Credential.headers({ 'x-token': value })).toThrow('holds no value of the header x-token');
+  });
+
+  it('and what can be one is not', () => {
+    for (const token of ['a', 'A-._~+/9==', webToken({ iat: 1, exp: 2 })])
+      expect(() => Credential.bearer(token)).not.toThrow();
+  });
+});
+
 describe('what is wrong with a credential is said, and can be another time', () => {
   it.each<[string, () => Credential]>([
     ['holds no access token', () => Credential.bearer(undefined as never)],
@@ -173,6 +196,13 @@ describe('F38 how long a credential is good for', () => {
     expect(credential.expiresAt).toBeUndefined();
     expect(lifetimeOf(credential)).toBeGreaterThan(1e300);
   });
+
+  it.each([1e305, 1e308, Number.MAX_VALUE])(
+    'S19 claims: a life beyond all numbers (%p) is one, and not infinite',
+    (exp) => {
+      expect(Number.isFinite(lifetimeOf(Credential.bearer(webToken({ iat: 0, exp }))) as number)).toBe(true);
+    },
+  );
 
   it.each([
     ['opaque', 'opaque-token'],

@@ -237,7 +237,7 @@ describe('a token in a file', () => {
     expect(server.requests.count({ path: ME })).toBe(2);
   });
 
-  it('that was not replaced is not sent again and again once it is refused', async () => {
+  it('that was not replaced is sent again once a cool-down, 30 s doubling to 5 min, when it is refused', async () => {
     const token = server.issueApiToken();
     await writeFile(file, token);
     const { http } = whole({ apiTokenFile: file });
@@ -256,9 +256,47 @@ describe('a token in a file', () => {
         retryable: true,
       });
     }
-    expect(server.requests.count({ path: ME })).toBe(1);
+    // At 2, 4, 6, 8, 12 and 18 minutes.
+    expect(server.requests.count({ path: ME })).toBe(6);
     await writeFile(file, server.issueApiToken());
     jest.spyOn(performance, 'now').mockReturnValue(start + 11 * 120_000);
+    expect((await http.get(ENTITIES)).status).toBe(200);
+  });
+
+  it('S07 is good again within a minute of spurious refusals', async () => {
+    const token = server.issueApiToken();
+    await writeFile(file, token);
+    const { http } = whole({ apiTokenFile: file });
+    await http.get(ENTITIES);
+    server.fail(ENTITIES, { status: 401 }, 1);
+    server.fail(ME, { status: 401, body: { message: 'API token authentication failed' } }, 1);
+    const start = performance.now();
+    const outcomes: string[] = [];
+    for (let second = 0; second <= 60; second++) {
+      jest.spyOn(performance, 'now').mockReturnValue(start + second * 1_000);
+      outcomes.push(
+        await http.get(ENTITIES).then(
+          ({ status }) => `${status}`,
+          ({ code }) => code,
+        ),
+      );
+    }
+    expect(outcomes[0]).not.toBe('200');
+    expect(outcomes.slice(40)).toEqual(Array(21).fill('200'));
+  });
+
+  it('S07 that is new at a rotation survives spurious refusals of it and of the old one', async () => {
+    const [old, next] = [server.issueApiToken(), server.issueApiToken()];
+    await writeFile(file, old);
+    const { http } = whole({ apiTokenFile: file });
+    await http.get(ENTITIES);
+    await writeFile(file, next);
+    server.fail(ENTITIES, { status: 401 }, 1);
+    server.fail(ME, { status: 401 }, 1);
+    const start = performance.now();
+    await http.get(ENTITIES).catch(() => {});
+    server.revokeApiToken(old);
+    jest.spyOn(performance, 'now').mockReturnValue(start + 45_000);
     expect((await http.get(ENTITIES)).status).toBe(200);
   });
 

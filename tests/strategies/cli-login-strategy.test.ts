@@ -185,13 +185,33 @@ describe('a stored token that is refused', () => {
     expect(error).toMatchObject({ code: 'ERR_AUTH_TOKEN_REFUSED', hint: expect.stringContaining('qelos auth login') });
     expectNoSecret(error, [apiToken]);
     expect(server.requests.count({ path: ME })).toBe(1);
-    const late = performance.now() + 60_000;
+    const late = performance.now() + 25_000;
     jest.spyOn(performance, 'now').mockReturnValue(late);
     await failureOf(http.get('/api/blueprints/thing/entities'));
     expect(server.requests.count({ path: ME })).toBe(1);
     await login({ apiToken: server.issueApiToken({ username: 'user' }) });
     jest.spyOn(performance, 'now').mockReturnValue(late + 60_000);
     expect((await http.get('/api/blueprints/thing/entities')).status).toBe(200);
+  });
+
+  it('S07 is good again within a minute if it was refused by mistake', async () => {
+    await login();
+    const { http } = open();
+    await http.get(ME);
+    server.fail(ME, { status: 401 }, 2);
+    const start = performance.now();
+    await failureOf(http.get(ME));
+    const outcomes: string[] = [];
+    for (let second = 1; second <= 60; second++) {
+      jest.spyOn(performance, 'now').mockReturnValue(start + second * 1_000);
+      outcomes.push(
+        await http.get(ME).then(
+          ({ status }) => `${status}`,
+          ({ code }) => code,
+        ),
+      );
+    }
+    expect(outcomes.slice(40)).toEqual(Array(20).fill('200'));
   });
 
   it('while nobody is logged in any more: by name, and retryable', async () => {

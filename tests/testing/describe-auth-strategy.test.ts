@@ -410,7 +410,9 @@ const WRONG: [
     'signIn() calls every refusal a contradiction of the server',
     REFUSAL,
     /One refusal was tried \d+ times: leave out retryable: true/,
-    whenRefused(() => Promise.reject(refused('Refused.', { retryable: true }))),
+    whenRefused(() =>
+      Promise.reject(new AuthError('ERR_AUTH_UNAVAILABLE', 'No.', { hint: 'Wait.', status: 401, retryable: true })),
+    ),
     1_000,
   ],
   [
@@ -675,7 +677,9 @@ const WRONG: [
     'isRejected() is asynchronous',
     REJECTED,
     /isRejected\(\) returned a Promise to HTTP status 400/,
-    wrong(() => ({ isRejected: (async ({ status }: { status: number }) => status === 401) as never })),
+    wrong(() => ({
+      isRejected: (({ status }: { status: number }) => (status === 401 ? true : Promise.resolve(false))) as never,
+    })),
   ],
   [
     'authorize() changes where a request goes',
