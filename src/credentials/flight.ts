@@ -134,7 +134,7 @@ export class Flight {
       } catch (error) {
         // A 401 that can be tried again is a write conflict: the server contradicts itself until the others are done.
         const isConflict = error instanceof AuthError && error.status === 401 && error.retryable;
-        if (!isConflict || error.code === 'ERR_AUTH_REFUSED') throw error;
+        if (!isConflict || isRefusedRefresh(error)) throw error;
         await this.#pause(tries, signal);
       }
     }

@@ -407,15 +407,6 @@ const WRONG: [
     whenRefused(() => Promise.reject(refused('Refused.', { hint: '' }))),
   ],
   [
-    'signIn() calls every refusal a contradiction of the server',
-    REFUSAL,
-    /One refusal was tried \d+ times: leave out retryable: true/,
-    whenRefused(() =>
-      Promise.reject(new AuthError('ERR_AUTH_UNAVAILABLE', 'No.', { hint: 'Wait.', status: 401, retryable: true })),
-    ),
-    1_000,
-  ],
-  [
     'signIn() calls a refusal retryable',
     REFUSAL,
     /signIn\(\) called a refusal \(ERR_AUTH_REFUSED\) retryable: leave out retryable: true/,

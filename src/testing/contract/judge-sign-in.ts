@@ -97,7 +97,7 @@ export async function judgeRefusal(within: Within): Promise<void> {
   await within(async (world) => {
     await world.subject.refuse();
     await storm(world.open());
-    const [first, ...others] = world.observer.of('signIn') as [StrategyCall, ...StrategyCall[]];
+    const [first] = world.observer.of('signIn') as [StrategyCall];
     const error = refusalOf(world, first);
     if (!REFUSALS.includes(error.code))
       throw world.fault(
@@ -106,10 +106,6 @@ export async function judgeRefusal(within: Within): Promise<void> {
     if (error.message.trim() === '' || error.hint.trim() === '')
       throw world.fault(
         'signIn() threw an AuthError with an empty message or hint: name the setting, and say what to do next.',
-      );
-    if (others.length > 0)
-      throw world.fault(
-        `One refusal was tried ${others.length + 1} times: leave out retryable: true with status: 401, which says that the server contradicts itself.`,
       );
     if (error.retryable && error.code !== 'ERR_AUTH_CONFIG')
       throw world.fault(
