@@ -13,18 +13,18 @@ import { join, resolve } from 'node:path';
  */
 const TESTS = {
   'src/credentials/credential-manager.ts': ['credentials/credential-manager.test.ts'],
-  'src/credentials/credential.ts': ['credentials/credential.test.ts'],
+  'src/contract/credential.ts': ['credentials/credential.test.ts'],
   'src/credentials/': ['credentials/obtain-errors.test.ts', 'strategies/oauth-refresh-strategy.test.ts'],
   'src/http/answer.ts': ['http/answer.test.ts'],
   'src/http/exposure.ts': ['http/exposure.test.ts'],
-  'src/http/http-client.ts': ['http/http-client.test.ts', 'strategies/*.test.ts'],
+  'src/http/bare-client.ts': ['http/http-client.test.ts', 'strategies/*.test.ts'],
   'src/http/auth-interceptor.ts': ['http/{auth-interceptor,mock-adapter,origin,redirects,replay,signing}.test.ts'],
   'src/http/fetch.ts': ['http/{fetch,mock-adapter}.test.ts'],
   'src/http/': ['http/{origin,redirects}.test.ts'],
   'src/undici/': ['undici/*.test.ts'],
   'src/tenants/': ['tenants/*.test.ts'],
   'src/plugin-play/': ['plugin-play/*.test.ts'],
-  'src/strategies/cli-login-strategy.ts': ['strategies/cli-login-strategy.test.ts'],
+  'src/strategies/cli-login.ts': ['strategies/cli-login-strategy.test.ts'],
   'src/strategies/': ['strategies/*.test.ts'],
 };
 

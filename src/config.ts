@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { AuthError } from './errors';
+import { AuthError } from './contract/auth-error';
 
 /** Where the Qelos instance is and what may be used to sign in. Secrets are strings as the server takes them. */
 export interface AuthConfig {

@@ -2,10 +2,10 @@ import { type AuthConfig, loadAuthConfig } from './config';
 import { type DependencyContainer, type InjectionToken, container as rootContainer } from './di';
 import { transportFor } from './http/transport';
 import { type InstanceOptions, QelosAuth } from './qelos-auth';
-import { ApiTokenStrategy } from './strategies/api-token-strategy';
-import { CliLoginStrategy } from './strategies/cli-login-strategy';
-import { OAuthRefreshStrategy } from './strategies/oauth-refresh-strategy';
-import { StrategyResolver } from './strategies/strategy-resolver';
+import { ApiTokenStrategy } from './strategies/api-token';
+import { CliLoginStrategy } from './strategies/cli-login';
+import { OAuthRefreshStrategy } from './strategies/oauth-refresh';
+import { StrategyResolver } from './strategies/resolver';
 import { AUTH_CONFIG, AUTH_STRATEGY, CREDENTIAL_STORE, QELOS_HTTP, QELOS_SDK } from './tokens';
 
 export interface QelosAuthOptions extends InstanceOptions {

@@ -1,6 +1,6 @@
 import { channel } from 'node:diagnostics_channel';
 import { debuglog } from 'node:util';
-import type { AuthErrorCode } from './errors';
+import type { AuthErrorCode } from './contract/auth-error';
 
 /** What happens inside, by event name. No event ever holds a secret. */
 export interface AuthEvents {

@@ -1,15 +1,16 @@
 import { createHash } from 'node:crypto';
 import axios, { type AxiosInstance, type CreateAxiosDefaults } from 'axios';
 import { type AuthConfig, DEFAULT_TIMEOUT_MS } from './config';
+import { AuthError } from './contract/auth-error';
+import type { StrategyOption } from './contract/auth-strategy';
+import type { CredentialStore } from './contract/credential-store';
 import { CredentialManager, closedError } from './credentials/credential-manager';
-import type { CredentialStore } from './credentials/credential-store';
 import { nameOf } from './credentials/obtain-errors';
-import { AuthError } from './errors';
 import { type AuthEvents, EventHub } from './events';
 import { AuthInterceptor, type CredentialSource } from './http/auth-interceptor';
+import { CONNECTION, createBareClient } from './http/bare-client';
 import { within } from './http/deadline';
 import { createFetch, refusalOf } from './http/fetch';
-import { CONNECTION, createBareClient } from './http/http-client';
 import { timeoutOf } from './http/limits';
 import { Origin } from './http/origin';
 import type { Transport } from './http/transport';
@@ -17,11 +18,10 @@ import { type PluginPlayOptions, pluginPlayOptions } from './plugin-play/plugin-
 import type { IUser, QelosAdministratorSDK } from './sdk/qelos-sdk.types';
 import { sdkError } from './sdk/sdk-answer';
 import { SdkCalls } from './sdk/sdk-calls';
-import { loadSdk, takeUser } from './sdk/sign-in-sdk';
-import { ApiTokenStrategy } from './strategies/api-token-strategy';
-import type { StrategyOption } from './strategies/auth-strategy';
-import { CliLoginStrategy } from './strategies/cli-login-strategy';
-import type { Selection } from './strategies/strategy-resolver';
+import { ApiTokenStrategy } from './strategies/api-token';
+import { CliLoginStrategy } from './strategies/cli-login';
+import type { Selection } from './strategies/resolver';
+import { loadSdk, takeUser } from './strategies/sign-in-sdk';
 
 declare module 'axios' {
   // Type parameters of a merged interface have to repeat those of the original, to the letter.

@@ -1,9 +1,9 @@
 import type { AxiosInstance } from 'axios';
 import type { InjectionToken } from 'tsyringe';
 import type { AuthConfig } from './config';
-import type { CredentialStore } from './credentials/credential-store';
+import type { AuthStrategy } from './contract/auth-strategy';
+import type { CredentialStore } from './contract/credential-store';
 import type { QelosAdministratorSDK } from './sdk/qelos-sdk.types';
-import type { AuthStrategy } from './strategies/auth-strategy';
 
 /** The axios instance that authenticates every request it sends to the Qelos instance. */
 export const QELOS_HTTP: InjectionToken<AxiosInstance> = Symbol.for('qelos-auth:http');

@@ -4,7 +4,7 @@ import { inspect, promisify } from 'node:util';
 import { describe, expect, it, jest } from '@jest/globals';
 import { type AuthConfig, isLoopback, loadAuthConfig } from '../src/config';
 import { createQelosAuth } from '../src/container';
-import { AuthError } from '../src/errors';
+import { AuthError } from '../src/contract/auth-error';
 import { expectNoSecret, sinksOf } from './support/sinks';
 
 type Env = Record<string, string | undefined>;

@@ -23,7 +23,7 @@ import {
 } from '../src';
 import { CredentialManager } from '../src/credentials/credential-manager';
 import { EventHub } from '../src/events';
-import { createBareClient } from '../src/http/http-client';
+import { createBareClient } from '../src/http/bare-client';
 import { Origin } from '../src/http/origin';
 import { type QelosServer, startQelosServer } from '../src/testing';
 import { expectNoSecret } from './support/sinks';

@@ -1,7 +1,7 @@
-import { AuthError } from '../errors';
+import { AuthError } from '../contract/auth-error';
+import type { Credential } from '../contract/credential';
+import type { CredentialStore } from '../contract/credential-store';
 import { type Clock, COOL_DOWN, doubled, systemClock } from './clock';
-import type { Credential } from './credential';
-import type { CredentialStore } from './credential-store';
 import { Flight, type FlightOptions, tellFailure } from './flight';
 import { isWithin, runApart } from './flight-context';
 import { endOf, type Held } from './lifetime';

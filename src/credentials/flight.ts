@@ -1,8 +1,8 @@
-import { AuthError } from '../errors';
+import { AuthError } from '../contract/auth-error';
+import type { AuthContext, AuthStrategy } from '../contract/auth-strategy';
+import { asCredential, type Credential } from '../contract/credential';
 import type { EventHub } from '../events';
-import type { AuthContext, AuthStrategy } from '../strategies/auth-strategy';
 import { type Clock, doubled } from './clock';
-import { asCredential, type Credential } from './credential';
 import { type Held, hasEnded, hold, lookAgain } from './lifetime';
 import { nameOf, type Operation, toAuthError } from './obtain-errors';
 import type { SharedCredential } from './shared-credential';

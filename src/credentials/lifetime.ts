@@ -1,4 +1,4 @@
-import { type Credential, lifetimeOf } from './credential';
+import { type Credential, lifetimeOf } from '../contract/credential';
 
 /** The credential in use and the moments, on the monotonic clock, at which its windows begin. */
 export interface Held {

@@ -1,6 +1,6 @@
 import { isNativeError } from 'node:util/types';
 import { isAxiosError } from 'axios';
-import { AuthError, isAuthError, kindOf } from '../errors';
+import { AuthError, isAuthError, kindOf } from '../contract/auth-error';
 
 /** What was being done when an error came up. */
 export type Operation = 'sign-in' | 'refresh' | 'signing of a request';

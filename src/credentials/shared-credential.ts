@@ -1,8 +1,8 @@
-import { kindOf } from '../errors';
+import { kindOf } from '../contract/auth-error';
+import { type Credential, isSameCredential, parseCredential, serializeCredential } from '../contract/credential';
+import type { CredentialStore } from '../contract/credential-store';
 import type { EventHub } from '../events';
 import type { Clock } from './clock';
-import { type Credential, isSameCredential, parseCredential, serializeCredential } from './credential';
-import type { CredentialStore } from './credential-store';
 import { untilAborted } from './until-aborted';
 
 /** Gives a lock back. */

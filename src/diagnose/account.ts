@@ -1,5 +1,6 @@
 import { isAxiosError } from 'axios';
-import { AuthError, apiRefusal, isAuthError } from '../errors';
+import { AuthError, isAuthError } from '../contract/auth-error';
+import { apiRefusal } from '../qelos/refusal';
 import type { QelosAuth } from '../qelos-auth';
 import { answerFrom, describe, saidBy, within } from './answer';
 import { type Check, type CheckId, failed, ok, skipped, warning } from './diagnosis';

@@ -1,6 +1,6 @@
 import type { AxiosInstance, AxiosRequestConfig, AxiosResponse } from 'axios';
 import { isAxiosError } from 'axios';
-import { messageOf } from '../errors';
+import { messageOf } from '../qelos/refusal';
 
 /** What came of a call: an answer, or the code of the fault that kept it from coming. */
 export type Outcome =

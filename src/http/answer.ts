@@ -1,8 +1,8 @@
 import { isAnyArrayBuffer } from 'node:util/types';
 import { brotliDecompressSync, unzipSync, constants as zlib } from 'node:zlib';
 import type { AxiosResponse } from 'axios';
-import type { ApiRefusal } from '../errors';
-import type { ApiAnswer } from '../strategies/auth-strategy';
+import type { ApiAnswer } from '../contract/auth-strategy';
+import type { ApiRefusal } from '../qelos/refusal';
 import { AnswerStream, MOST_READ_AHEAD } from './answer-stream';
 import { isOwnedStream, ownStream } from './owned-stream';
 

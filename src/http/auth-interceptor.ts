@@ -1,10 +1,11 @@
 import axios, { type AxiosAdapter, type AxiosInstance, type AxiosResponse } from 'axios';
-import { Credential, headersOf } from '../credentials/credential';
+import { AuthError } from '../contract/auth-error';
+import type { ApiAnswer, AuthStrategy, OutgoingRequest } from '../contract/auth-strategy';
+import { Credential, headersOf } from '../contract/credential';
 import type { CredentialManager } from '../credentials/credential-manager';
 import { nameOf, toAuthError } from '../credentials/obtain-errors';
-import { AuthError, explainRefusal, isRefusedCredential } from '../errors';
 import type { EventHub } from '../events';
-import type { ApiAnswer, AuthStrategy, OutgoingRequest } from '../strategies/auth-strategy';
+import { explainRefusal, isRefusedCredential } from '../qelos/refusal';
 import { explainAnswer } from './answer';
 import { credentialHeaders } from './credential-headers';
 import { copyOf, Exchange, type Outcome, type RequestConfig, sendUntouched } from './exchange';

@@ -1,6 +1,6 @@
 import type { InternalAxiosRequestConfig } from 'axios';
-import { type Credential, headersOf } from '../credentials/credential';
-import { AuthError } from '../errors';
+import { AuthError } from '../contract/auth-error';
+import { type Credential, headersOf } from '../contract/credential';
 import type { Origin } from './origin';
 
 type Headers = InternalAxiosRequestConfig['headers'];

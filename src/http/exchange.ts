@@ -1,6 +1,6 @@
 import { type AxiosAdapter, AxiosError, type AxiosResponse, type InternalAxiosRequestConfig } from 'axios';
-import type { Credential } from '../credentials/credential';
-import type { ApiAnswer } from '../strategies/auth-strategy';
+import type { ApiAnswer } from '../contract/auth-strategy';
+import type { Credential } from '../contract/credential';
 import { answerOf, discard, refusalOf } from './answer';
 import { answerIn, exposeError, exposeResponse, type SentCall } from './exposure';
 import { Limits, timedOut, timeoutOf } from './limits';

@@ -1,8 +1,8 @@
 import { EventEmitter } from 'node:events';
 import { isNativeError } from 'node:util/types';
 import { AxiosError, AxiosHeaders, type AxiosResponse, type InternalAxiosRequestConfig } from 'axios';
-import { type Credential, redact } from '../credentials/credential';
-import { AuthError, isAuthError } from '../errors';
+import { AuthError, isAuthError } from '../contract/auth-error';
+import { type Credential, redact } from '../contract/credential';
 import { normalUrl, resolveUrl } from './origin';
 import { isOwnedStream, type StreamTerms } from './owned-stream';
 

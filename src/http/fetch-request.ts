@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { type AxiosRequestConfig, isAxiosError, isCancel } from 'axios';
-import { AuthError, isAuthError } from '../errors';
+import { AuthError, isAuthError } from '../contract/auth-error';
 
 /** For transforms of axios that shall do nothing: a `fetch` sends and hands out what it was given. */
 const AS_IT_IS = [(body: unknown) => body];

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import type { AxiosInstance, AxiosRequestConfig, AxiosResponse } from 'axios';
-import { type ApiRefusal, apiRefusal } from '../errors';
+import { type ApiRefusal, apiRefusal } from '../qelos/refusal';
 import { discard } from './answer';
 import { type Body, responseBody } from './answer-body';
 import { silentEventStreams } from './exchange';

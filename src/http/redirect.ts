@@ -1,5 +1,5 @@
 import type { AxiosResponse, InternalAxiosRequestConfig } from 'axios';
-import { AuthError } from '../errors';
+import { AuthError } from '../contract/auth-error';
 import type { Origin } from './origin';
 import { resolveUrl } from './origin';
 

@@ -1,5 +1,5 @@
 import type { Readable, Writable } from 'node:stream';
-import { AuthError } from '../errors';
+import { AuthError } from '../contract/auth-error';
 import { loadUndiciTransport } from '../undici/undici-transport';
 
 /** What axios' http adapter can send with, in place of `node:http` and `node:https`: its setting `transport`. */

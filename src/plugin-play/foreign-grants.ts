@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { AuthError } from '../errors';
-import { isWriteConflict, writeConflict } from '../strategies/oauth-refresh-strategy';
+import { AuthError } from '../contract/auth-error';
+import { isWriteConflict, writeConflict } from '../strategies/oauth-refresh';
 import { RecentMap } from './recent-map';
 
 /** An answer that is kept for everybody who asks the same. */

@@ -1,4 +1,5 @@
-import { AuthError, isAuthError, isRefusedCredential } from '../errors';
+import { AuthError, isAuthError } from '../contract/auth-error';
+import { isRefusedCredential } from '../qelos/refusal';
 import { ForeignGrants } from './foreign-grants';
 import { RecentMap } from './recent-map';
 

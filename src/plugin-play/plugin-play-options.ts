@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { AuthError } from '../errors';
+import { AuthError } from '../contract/auth-error';
 import { Origin } from '../http/origin';
 import { ForeignSessions } from './foreign-sessions';
 

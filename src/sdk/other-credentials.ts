@@ -1,4 +1,4 @@
-import { AuthError } from '../errors';
+import { AuthError } from '../contract/auth-error';
 
 /** What Qelos looks at to see who is calling, in this order. */
 export const CREDENTIAL_HEADERS: readonly string[] = ['x-api-key', 'cookie', 'authorization'];

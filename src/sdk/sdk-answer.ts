@@ -1,6 +1,6 @@
 import { text } from 'node:stream/consumers';
 import { AxiosError, AxiosHeaders, type AxiosResponse } from 'axios';
-import { type ApiRefusal, messageOf } from '../errors';
+import { type ApiRefusal, messageOf } from '../qelos/refusal';
 
 /** An answer that makes a call of the SDK fail. */
 export interface FailedAnswer {

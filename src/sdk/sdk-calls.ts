@@ -1,11 +1,12 @@
 import { AxiosError, type AxiosInstance, type AxiosRequestConfig, type AxiosResponse } from 'axios';
-import { type ApiRefusal, apiRefusal, isAuthError } from '../errors';
+import { isAuthError } from '../contract/auth-error';
+import { withoutSent } from '../http/bare-client';
 import { within } from '../http/deadline';
 import { answerIn } from '../http/exposure';
 import { createFetch } from '../http/fetch';
 import { axiosRequestOf, fetchErrorOf, isOk } from '../http/fetch-request';
-import { withoutSent } from '../http/http-client';
 import { timeoutOf } from '../http/limits';
+import { type ApiRefusal, apiRefusal } from '../qelos/refusal';
 import {
   CREDENTIAL_HEADERS,
   IMPERSONATION,

@@ -1,4 +1,4 @@
-import { AuthError } from '../errors';
+import { AuthError } from '../contract/auth-error';
 
 /** The hosts that tenants' URLs may name. */
 export class AllowedHosts {

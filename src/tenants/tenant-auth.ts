@@ -1,13 +1,13 @@
 import type { CreateAxiosDefaults } from 'axios';
 import { type AuthConfig, DEFAULT_TIMEOUT_MS } from '../config';
+import { AuthError } from '../contract/auth-error';
+import type { AuthStrategy } from '../contract/auth-strategy';
 import { closedError } from '../credentials/credential-manager';
-import { AuthError } from '../errors';
 import { type AuthEvents, EventHub } from '../events';
-import { createBareClient } from '../http/http-client';
+import { createBareClient } from '../http/bare-client';
 import { Origin } from '../http/origin';
 import { type Transport, transportFor } from '../http/transport';
 import type { InstanceOptions } from '../qelos-auth';
-import type { AuthStrategy } from '../strategies/auth-strategy';
 import { type Shared, Tenant, type TenantHandle } from './tenant';
 import { TenantPool } from './tenant-pool';
 import { type TenantConfig, TenantSettings } from './tenant-settings';

@@ -1,11 +1,11 @@
 import { type AuthConfig, loadAuthConfig } from '../config';
-import { AuthError, isAuthError, kindOf } from '../errors';
+import { AuthError, isAuthError, kindOf } from '../contract/auth-error';
+import type { AuthStrategy } from '../contract/auth-strategy';
 import { Origin } from '../http/origin';
 import { warnOfInsecureUrl } from '../qelos-auth';
-import { ApiTokenStrategy } from '../strategies/api-token-strategy';
-import type { AuthStrategy } from '../strategies/auth-strategy';
-import { OAuthRefreshStrategy } from '../strategies/oauth-refresh-strategy';
-import { type Selection, StrategyResolver } from '../strategies/strategy-resolver';
+import { ApiTokenStrategy } from '../strategies/api-token';
+import { OAuthRefreshStrategy } from '../strategies/oauth-refresh';
+import { type Selection, StrategyResolver } from '../strategies/resolver';
 import { AllowedHosts } from './allowed-hosts';
 
 /** A tenant's settings, by the names of {@link AuthConfig}; nothing of them is read from the environment or from a file. */

@@ -1,15 +1,16 @@
 import type { CreateAxiosDefaults } from 'axios';
-import type { Credential } from '../credentials/credential';
+import { AuthError } from '../contract/auth-error';
+import type { ApiAnswer, AuthContext, AuthStrategy } from '../contract/auth-strategy';
+import type { Credential } from '../contract/credential';
 import { CredentialManager, type CredentialManagerOptions } from '../credentials/credential-manager';
 import { toAuthError } from '../credentials/obtain-errors';
-import { AuthError, isRefusedCredential } from '../errors';
 import type { EventHub } from '../events';
 import type { CredentialSource } from '../http/auth-interceptor';
 import type { Transport } from '../http/transport';
+import { isRefusedCredential } from '../qelos/refusal';
 import { QelosAuth } from '../qelos-auth';
-import { takeUser } from '../sdk/sign-in-sdk';
-import { ApiTokenStrategy } from '../strategies/api-token-strategy';
-import type { ApiAnswer, AuthContext, AuthStrategy } from '../strategies/auth-strategy';
+import { ApiTokenStrategy } from '../strategies/api-token';
+import { takeUser } from '../strategies/sign-in-sdk';
 import type { Pooled, TenantPool } from './tenant-pool';
 import type { LoadedTenant, TenantSettings } from './tenant-settings';
 

@@ -1,4 +1,4 @@
-import { AuthError } from '../errors';
+import { AuthError } from '../contract/auth-error';
 
 /** Before 7.28, handlers do not get headers as they arrived; before 8.3, chunks that are cut short pass for whole. */
 const USABLE = /^(7\.(2[89]|[3-9]\d)|8\.([3-9]|\d\d))\./;

@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, it, jest } from '@jest/globals';
 import axios from 'axios';
-import { Credential } from '../../src/credentials/credential';
+import { AuthError } from '../../src/contract/auth-error';
+import { Credential } from '../../src/contract/credential';
 import { CredentialManager } from '../../src/credentials/credential-manager';
-import { AuthError } from '../../src/errors';
 import { EventHub } from '../../src/events';
 import { webTokenFor } from './json-web-token';
 import { SetClock, settled } from './set-clock';

@@ -1,11 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import axios from 'axios';
 import fc from 'fast-check';
-import { Credential } from '../../src/credentials/credential';
+import { AuthError } from '../../src/contract/auth-error';
+import type { AuthContext, AuthStrategy } from '../../src/contract/auth-strategy';
+import { Credential } from '../../src/contract/credential';
 import { CredentialManager } from '../../src/credentials/credential-manager';
-import { AuthError } from '../../src/errors';
 import { EventHub } from '../../src/events';
-import type { AuthContext, AuthStrategy } from '../../src/strategies/auth-strategy';
 import { webTokenFor } from './json-web-token';
 import { SetClock, settled } from './set-clock';
 

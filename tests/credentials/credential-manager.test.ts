@@ -1,12 +1,12 @@
 import { getEventListeners } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import axios from 'axios';
-import { Credential, serializeCredential } from '../../src/credentials/credential';
+import { AuthError } from '../../src/contract/auth-error';
+import type { AuthContext, AuthStrategy } from '../../src/contract/auth-strategy';
+import { Credential, serializeCredential } from '../../src/contract/credential';
+import type { CredentialStore } from '../../src/contract/credential-store';
 import { CredentialManager, type CredentialManagerOptions } from '../../src/credentials/credential-manager';
-import type { CredentialStore } from '../../src/credentials/credential-store';
-import { AuthError } from '../../src/errors';
 import { type AuthEvents, EventHub } from '../../src/events';
-import type { AuthContext, AuthStrategy } from '../../src/strategies/auth-strategy';
 import { webTokenFor } from './json-web-token';
 import { SetClock, settled } from './set-clock';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { AxiosError, type AxiosResponse } from 'axios';
+import { AuthError } from '../../src/contract/auth-error';
 import { toAuthError } from '../../src/credentials/obtain-errors';
-import { AuthError } from '../../src/errors';
 
 const answered = (status: number, headers: object = {}) =>
   new AxiosError('secret', undefined, undefined, undefined, { status, headers } as AxiosResponse);

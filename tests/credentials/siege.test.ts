@@ -1,9 +1,9 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { describe, expect, it } from '@jest/globals';
 import { AuthError, type AuthStrategy, Credential, isAuthError } from '../../src';
+import { kindOf } from '../../src/contract/auth-error';
 import { CredentialManager } from '../../src/credentials/credential-manager';
 import { nameOf } from '../../src/credentials/obtain-errors';
-import { kindOf } from '../../src/errors';
 import { EventHub } from '../../src/events';
 import { startBackend } from '../support/backend';
 import { openAuth } from '../support/ways';

@@ -41,8 +41,8 @@ function sectionOf(markdown: string, title: string): string {
   return rest.split('\n## ')[0] ?? '';
 }
 
-const CODES = membersOf('AuthErrorCode', 'src/errors.ts');
-const AUTH_CODES = membersOf('ApiAuthCode', 'src/errors.ts');
+const CODES = membersOf('AuthErrorCode', 'src/contract/auth-error.ts');
+const AUTH_CODES = membersOf('ApiAuthCode', 'src/qelos/refusal.ts');
 
 test('the codes are found in the source', () => {
   expect(CODES).toContain('ERR_AUTH_CONFIG');

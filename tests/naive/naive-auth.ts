@@ -15,19 +15,20 @@ import axios, {
 import { type DependencyContainer, instanceCachingFactory, container as rootContainer } from 'tsyringe';
 import type { AuthConfig } from '../../src/config';
 import type { QelosAuthOptions } from '../../src/container';
-import { type Credential, headersOf } from '../../src/credentials/credential';
-import { AuthError, type AuthErrorCode } from '../../src/errors';
+import { AuthError, type AuthErrorCode } from '../../src/contract/auth-error';
+import type { AuthStrategy } from '../../src/contract/auth-strategy';
+import { type Credential, headersOf } from '../../src/contract/credential';
 import type { AuthEvents } from '../../src/events';
 import type { IUser, QelosAdministratorSDK } from '../../src/sdk/qelos-sdk.types';
-import { ApiTokenStrategy } from '../../src/strategies/api-token-strategy';
-import type { AuthStrategy } from '../../src/strategies/auth-strategy';
-import { OAuthRefreshStrategy } from '../../src/strategies/oauth-refresh-strategy';
+import { ApiTokenStrategy } from '../../src/strategies/api-token';
+import { OAuthRefreshStrategy } from '../../src/strategies/oauth-refresh';
 import { AUTH_CONFIG, AUTH_STRATEGY, QELOS_HTTP, QELOS_SDK } from '../../src/tokens';
 
 export { isLoopback } from '../../src/config';
-export { Credential } from '../../src/credentials/credential';
-export { AuthError, apiRefusal, isAuthError } from '../../src/errors';
-export { StrategyResolver } from '../../src/strategies/strategy-resolver';
+export { AuthError, isAuthError } from '../../src/contract/auth-error';
+export { Credential } from '../../src/contract/credential';
+export { apiRefusal } from '../../src/qelos/refusal';
+export { StrategyResolver } from '../../src/strategies/resolver';
 export { CREDENTIAL_STORE } from '../../src/tokens';
 export { ApiTokenStrategy, AUTH_CONFIG, AUTH_STRATEGY, OAuthRefreshStrategy, QELOS_HTTP, QELOS_SDK };
 

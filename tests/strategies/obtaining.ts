@@ -1,8 +1,8 @@
+import type { AuthContext, AuthStrategy } from '../../src/contract/auth-strategy';
 import { CredentialManager } from '../../src/credentials/credential-manager';
 import { EventHub } from '../../src/events';
-import { createBareClient } from '../../src/http/http-client';
+import { createBareClient } from '../../src/http/bare-client';
 import { Origin } from '../../src/http/origin';
-import type { AuthContext, AuthStrategy } from '../../src/strategies/auth-strategy';
 import { SetClock } from '../credentials/set-clock';
 
 /** What a strategy gets from the library. */

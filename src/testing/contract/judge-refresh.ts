@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import { type Credential, isSameCredential } from '../../credentials/credential';
+import { type Credential, isSameCredential } from '../../contract/credential';
 import { assertEnded, freshCredential, refusalOf } from './judging';
 import { NotRun } from './not-run';
 import type { StrategyCall } from './observed-strategy';

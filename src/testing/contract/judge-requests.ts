@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import { kindOf } from '../../errors';
+import { kindOf } from '../../contract/auth-error';
 import { attempt, last } from './judging';
 import { NotRun } from './not-run';
 import { inWords, type World } from './world';

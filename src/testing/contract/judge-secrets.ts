@@ -1,6 +1,6 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
-import { Credential } from '../../credentials/credential';
-import { isAuthError } from '../../errors';
+import { isAuthError } from '../../contract/auth-error';
+import { Credential } from '../../contract/credential';
 import { SHORT_MS } from './judging';
 import { shows, sinksOf } from './sinks';
 import { request, SHORTEST_SECRET, type World } from './world';

@@ -1,5 +1,5 @@
-import { isAuthError } from '../../errors';
-import type { AuthStrategy } from '../../strategies/auth-strategy';
+import { isAuthError } from '../../contract/auth-error';
+import type { AuthStrategy } from '../../contract/auth-strategy';
 import {
   assertEnded,
   attempt,

@@ -1,6 +1,6 @@
-import { Credential } from '../../credentials/credential';
+import { type AuthError, type AuthErrorCode, isAuthError } from '../../contract/auth-error';
+import { Credential } from '../../contract/credential';
 import { toAuthError } from '../../credentials/obtain-errors';
-import { type AuthError, type AuthErrorCode, isAuthError } from '../../errors';
 import type { SentRequest, StrategyCall } from './observed-strategy';
 import { inWords, type Outcome, request, type World } from './world';
 

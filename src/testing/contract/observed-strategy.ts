@@ -1,8 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { ClientRequest } from 'node:http';
-import type { Credential } from '../../credentials/credential';
-import type { AuthContext, AuthStrategy, OutgoingRequest } from '../../strategies/auth-strategy';
+import type { AuthContext, AuthStrategy, OutgoingRequest } from '../../contract/auth-strategy';
+import type { Credential } from '../../contract/credential';
 
 /** An HTTP request of a strategy, by node:http or fetch. */
 export interface SentRequest {

@@ -1,4 +1,4 @@
-import type { AuthStrategy } from '../../strategies/auth-strategy';
+import type { AuthStrategy } from '../../contract/auth-strategy';
 
 /** What the contract needs of the server that the strategy's credentials are for. A `QelosServer` has it. */
 export interface AuthStrategyServer {

@@ -1,12 +1,13 @@
 import { type AuthConfig, faultOf } from '../config';
-import { Credential, headersOf } from '../credentials/credential';
+import { AuthError } from '../contract/auth-error';
+import type { ApiAnswer, AuthContext, AuthStrategy } from '../contract/auth-strategy';
+import { Credential, headersOf } from '../contract/credential';
 import { inject, injectable } from '../di';
-import { AuthError, isRefusedCredential } from '../errors';
-import { noSession, signInSdk, workspaceMismatch } from '../sdk/sign-in-sdk';
+import { isRefusedCredential } from '../qelos/refusal';
 import { AUTH_CONFIG } from '../tokens';
-import type { ApiAnswer, AuthContext, AuthStrategy } from './auth-strategy';
 import { RefusedToken } from './refused-token';
 import { readSecretFile, reasonOf } from './secret-file';
+import { noSession, signInSdk, workspaceMismatch } from './sign-in-sdk';
 
 /** A file that is being written when its token is refused may hold another one a moment later: so many tokens are tried. */
 const MOST_TOKENS = 3;

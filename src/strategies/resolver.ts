@@ -1,6 +1,6 @@
+import { AuthError, kindOf } from '../contract/auth-error';
+import type { AuthStrategy } from '../contract/auth-strategy';
 import { nameOf } from '../credentials/obtain-errors';
-import { AuthError, kindOf } from '../errors';
-import type { AuthStrategy } from './auth-strategy';
 
 /** The strategy that was chosen, and why the ones before it were not. */
 export interface Selection {

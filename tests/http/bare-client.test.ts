@@ -1,6 +1,6 @@
 import { describe, expect, it, jest } from '@jest/globals';
 import axios, { type AxiosAdapter, AxiosError, type CreateAxiosDefaults } from 'axios';
-import { createBareClient } from '../../src/http/http-client';
+import { createBareClient } from '../../src/http/bare-client';
 import { Origin } from '../../src/http/origin';
 import { startBackend } from '../support/backend';
 

@@ -7,7 +7,7 @@ import axios, {
   type InternalAxiosRequestConfig,
   isAxiosError,
 } from 'axios';
-import { AuthError } from '../errors';
+import { AuthError } from '../contract/auth-error';
 import type { Origin } from './origin';
 import { isRedirect, leavesOrigin, redirectTarget } from './redirect';
 import { connectTo } from './sealed-agent';

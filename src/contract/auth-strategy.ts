@@ -1,5 +1,5 @@
 import type { AxiosInstance } from 'axios';
-import type { Credential } from '../credentials/credential';
+import type { Credential } from './credential';
 
 /** A strategy of one's own: an instance, or a class that the container makes. */
 export type StrategyOption = AuthStrategy | (new (...args: never[]) => AuthStrategy);

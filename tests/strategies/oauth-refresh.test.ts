@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { createQelosAuth, type QelosAuth } from '../../src';
-import { Credential, headersOf, lifetimeOf } from '../../src/credentials/credential';
+import { Credential, headersOf, lifetimeOf } from '../../src/contract/credential';
 import { retryAfterMs } from '../../src/credentials/obtain-errors';
-import { OAuthRefreshStrategy } from '../../src/strategies/oauth-refresh-strategy';
+import { OAuthRefreshStrategy } from '../../src/strategies/oauth-refresh';
 import { type QelosServer, startQelosServer } from '../../src/testing';
 import { expectNoSecret } from '../support/sinks';
 import { contextFor, failureOf, managerOf } from './obtaining';

@@ -1,9 +1,9 @@
 import { describe, expect, it, jest } from '@jest/globals';
-import { Credential } from '../../src/credentials/credential';
-import { ApiTokenStrategy } from '../../src/strategies/api-token-strategy';
-import type { AuthStrategy } from '../../src/strategies/auth-strategy';
-import { OAuthRefreshStrategy } from '../../src/strategies/oauth-refresh-strategy';
-import { StrategyResolver } from '../../src/strategies/strategy-resolver';
+import type { AuthStrategy } from '../../src/contract/auth-strategy';
+import { Credential } from '../../src/contract/credential';
+import { ApiTokenStrategy } from '../../src/strategies/api-token';
+import { OAuthRefreshStrategy } from '../../src/strategies/oauth-refresh';
+import { StrategyResolver } from '../../src/strategies/resolver';
 import { expectNoSecret } from '../support/sinks';
 
 const url = 'https://my.qelos.example';

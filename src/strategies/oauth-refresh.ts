@@ -1,10 +1,10 @@
 import type { AuthConfig } from '../config';
-import { Credential } from '../credentials/credential';
+import { AuthError } from '../contract/auth-error';
+import type { AuthContext, AuthStrategy } from '../contract/auth-strategy';
+import { Credential } from '../contract/credential';
 import { inject, injectable } from '../di';
-import { AuthError } from '../errors';
-import { noSession, signInSdk, workspaceMismatch } from '../sdk/sign-in-sdk';
 import { AUTH_CONFIG } from '../tokens';
-import type { AuthContext, AuthStrategy } from './auth-strategy';
+import { noSession, signInSdk, workspaceMismatch } from './sign-in-sdk';
 
 /**
  * Signs in with user name and password, then refreshes. A Qelos refresh token is good for one refresh; the answer brings

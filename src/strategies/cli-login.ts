@@ -1,10 +1,11 @@
 import type { Stats } from 'node:fs';
 import { join } from 'node:path';
 import { type AuthConfig, faultOf } from '../config';
-import type { Credential } from '../credentials/credential';
-import { AuthError, isRefusedCredential } from '../errors';
-import { checkApiToken } from './api-token-strategy';
-import type { ApiAnswer, AuthContext, AuthStrategy } from './auth-strategy';
+import { AuthError } from '../contract/auth-error';
+import type { ApiAnswer, AuthContext, AuthStrategy } from '../contract/auth-strategy';
+import type { Credential } from '../contract/credential';
+import { isRefusedCredential } from '../qelos/refusal';
+import { checkApiToken } from './api-token';
 import { RefusedToken } from './refused-token';
 import { readSecretFileSync, reasonOf } from './secret-file';
 

@@ -1,10 +1,10 @@
-import type { Credential } from '../credentials/credential';
+import { AuthError } from '../contract/auth-error';
+import type { AuthContext } from '../contract/auth-strategy';
+import type { Credential } from '../contract/credential';
 import { errorFromAnswer, type Operation } from '../credentials/obtain-errors';
-import { AuthError } from '../errors';
 import { isOk } from '../http/fetch-request';
-import type { AuthContext } from '../strategies/auth-strategy';
-import type { IUser, QelosAdministratorSDK } from './qelos-sdk.types';
-import { SdkCalls } from './sdk-calls';
+import type { IUser, QelosAdministratorSDK } from '../sdk/qelos-sdk.types';
+import { SdkCalls } from '../sdk/sdk-calls';
 
 /** Users that a sign-in has just learned of, so that the start-up need not ask for them a second time. */
 const users = new WeakMap<Credential, IUser>();
@@ -17,8 +17,8 @@ export function takeUser(credential: Credential): IUser | undefined {
 }
 
 /** Loads the SDK at its first use: a strategy of one's own may never need it. */
-export function loadSdk(): typeof import('./qelos-sdk') {
-  return require('./qelos-sdk');
+export function loadSdk(): typeof import('../sdk/qelos-sdk') {
+  return require('../sdk/qelos-sdk');
 }
 
 /** The real SDK for one sign-in or refresh, over the bare client, with errors that say what the answer meant. */

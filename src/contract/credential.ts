@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { AuthError } from '../errors';
+import { AuthError } from './auth-error';
 
 /** When a credential ends. Without it, a JSON Web Token's own claims say so; else nobody knows until it is refused. */
 export interface CredentialOptions {

@@ -1,8 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import { AxiosError, type InternalAxiosRequestConfig } from 'axios';
-import { toAuthError } from '../src/credentials/obtain-errors';
-import { AuthError, apiRefusal, explainRefusal, isAboutPrivileges, isAuthError, messageOf } from '../src/errors';
-import { expectNoSecret } from './support/sinks';
+import { AuthError, isAuthError } from '../../src/contract/auth-error';
+import { toAuthError } from '../../src/credentials/obtain-errors';
+import { apiRefusal, explainRefusal, isAboutPrivileges, messageOf } from '../../src/qelos/refusal';
+import { expectNoSecret } from '../support/sinks';
 
 const details = { hint: 'Do this.', status: 503, retryable: true, retryAfterMs: 1_000, cause: new Error('below') };
 

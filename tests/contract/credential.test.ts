@@ -8,9 +8,9 @@ import {
   parseCredential,
   redact,
   serializeCredential,
-} from '../../src/credentials/credential';
+} from '../../src/contract/credential';
+import { webToken, webTokenFor } from '../credentials/json-web-token';
 import { expectNoSecret, sinksOf } from '../support/sinks';
-import { webToken, webTokenFor } from './json-web-token';
 
 const key = 'ql_0123456789abcdef';
 const badResponse = expect.objectContaining({ name: 'AuthError', code: 'ERR_AUTH_BAD_RESPONSE' });
