@@ -1,3 +1,5 @@
+import { isNativeError } from 'node:util/types';
+
 /** Every code an {@link AuthError} can carry. A `switch` over it is checked for completeness by the compiler. */
 export type AuthErrorCode =
   /** A setting is missing, malformed or contradictory. The message lists all of them by name. */
@@ -69,9 +71,37 @@ export class AuthError extends Error {
   }
 }
 
-/** Whether a value is an {@link AuthError}, also one made by another copy of this package. */
+/** The codes once more, for values that nobody's compiler has seen. */
+const CODES: Readonly<Record<AuthErrorCode, true>> = {
+  ERR_AUTH_CONFIG: true,
+  ERR_AUTH_INSECURE_URL: true,
+  ERR_AUTH_NO_STRATEGY: true,
+  ERR_AUTH_REFUSED: true,
+  ERR_AUTH_TOKEN_REFUSED: true,
+  ERR_AUTH_UNAVAILABLE: true,
+  ERR_AUTH_BAD_RESPONSE: true,
+  ERR_AUTH_REDIRECT: true,
+  ERR_AUTH_WORKSPACE: true,
+  ERR_AUTH_CLOSED: true,
+};
+
+/**
+ * Whether a value is an {@link AuthError}, also one made by another copy of this package. A class of that name whose `code` is
+ * none of ours is not. Never throws, whatever it is given.
+ */
 export function isAuthError(value: unknown): value is AuthError {
-  return value instanceof Error && value.name === 'AuthError' && 'code' in value && 'hint' in value;
+  try {
+    if (!isError(value)) return false;
+    const { name, code, hint } = value as Partial<AuthError>;
+    return name === 'AuthError' && typeof code === 'string' && Object.hasOwn(CODES, code) && typeof hint === 'string';
+  } catch {
+    return false; // a getter that throws
+  }
+}
+
+/** Errors of Node itself are of another realm than code that runs in a `vm` context, as every test under jest does. */
+function isError(value: unknown): value is Error {
+  return value instanceof Error || isNativeError(value);
 }
 
 /** Says why an answer of the API, which stays an AxiosError, was a refusal of the credential or of the user. */
@@ -134,9 +164,15 @@ export function explainRefusal(answer: { status: number; data: unknown }, apiTok
   };
 }
 
-/** What kind of thing was thrown: enough to look for it, without a text that could hold a secret. */
+/** What kind of thing was thrown: enough to look for it, without a text that could hold a secret. Never throws. */
 export function kindOf(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.constructor.name : typeof thrown;
+  try {
+    if (!isError(thrown)) return typeof thrown;
+    const { name } = thrown.constructor;
+    return typeof name === 'string' && /^[\w$]{1,60}$/.test(name) ? name : 'Error';
+  } catch {
+    return 'Error'; // one without a constructor, or with a getter that throws
+  }
 }
 
 /** The `message` of a Qelos error body, if it has one. */

@@ -2,7 +2,7 @@ import type { CreateAxiosDefaults } from 'axios';
 import { type AuthConfig, DEFAULT_TIMEOUT_MS, loadAuthConfig } from './config';
 import type { Credential } from './credentials/credential';
 import { CredentialManager, type CredentialManagerOptions, closedError } from './credentials/credential-manager';
-import { toAuthError } from './credentials/obtain-errors';
+import { reworded, toAuthError } from './credentials/obtain-errors';
 import { AuthError, isRefusedCredential, kindOf } from './errors';
 import { type AuthEvents, EventHub } from './events';
 import type { CredentialSource } from './http/auth-interceptor';
@@ -360,9 +360,8 @@ class Tenant implements CredentialManagerOptions, CredentialSource {
 
 /** The error that says which tenant it is about. */
 function named(error: unknown, operation: 'sign-in' | 'refresh', { id, name }: Tenant): AuthError {
-  const { code, message, hint, status, retryable, retryAfterMs } = toAuthError(error, operation, name);
-  const text = `Tenant ${JSON.stringify(id.slice(0, 100))}: ${message}`;
-  return new AuthError(code, text, { hint, status, retryable, retryAfterMs });
+  const known = toAuthError(error, operation, name);
+  return reworded(known, `Tenant ${JSON.stringify(id.slice(0, 100))}: ${known.message}`);
 }
 
 function loadFailed(error: unknown): AuthError {

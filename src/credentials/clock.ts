@@ -8,11 +8,14 @@ export interface Clock {
   random(): number;
 }
 
+/** Node takes a longer time for 1 ms. */
+const MOST_TIMER_MS = 2 ** 31 - 1;
+
 /** The machine's own. */
 export const systemClock: Clock = {
   now: () => performance.now(),
   schedule(ms, callback) {
-    const timer = setTimeout(callback, ms);
+    const timer = setTimeout(callback, Math.min(ms, MOST_TIMER_MS));
     return () => clearTimeout(timer);
   },
   random: () => Math.random(),
@@ -28,3 +31,6 @@ export interface Doubling {
 export function doubled({ firstMs, mostMs }: Doubling, times: number): number {
   return Math.min(firstMs * 2 ** times, mostMs);
 }
+
+/** After a refusal, and after a refresh that proved useless: long enough that nobody locks an account. */
+export const COOL_DOWN: Doubling = { firstMs: 30_000, mostMs: 300_000 };

@@ -53,9 +53,10 @@ export class Credential {
   /**
    * An API key, sent as `x-api-key`.
    *
-   * @throws AuthError `ERR_AUTH_BAD_RESPONSE` if the key cannot be a header's value
+   * @throws AuthError `ERR_AUTH_BAD_RESPONSE` if the key is not made of visible ASCII characters
    */
   static apiKey(key: string, options: CredentialOptions = {}): Credential {
+    assertVisible(key, 'API key');
     return Credential.headers({ 'x-api-key': key }, options);
   }
 
@@ -63,15 +64,17 @@ export class Credential {
    * An access token, sent as `Authorization: Bearer`. Without `expiresAt`, its life is read from a JSON Web Token's claims:
    * `exp − iat` less a second, as both are whole seconds, cut off (RFC 7519 says NumericDate; Qelos cuts).
    *
-   * @throws AuthError `ERR_AUTH_BAD_RESPONSE` if a token is no string or cannot be a header's value
+   * @throws AuthError `ERR_AUTH_BAD_RESPONSE` if the access token is no `b64token` (RFC 6750, 2.1), or the refresh token is not
+   *   made of visible ASCII characters (RFC 6749, A.17, without the blank)
    */
   static bearer(
     accessToken: string,
     options: CredentialOptions & { refreshToken?: string | undefined } = {},
   ): Credential {
     assertHeaderValue(accessToken, 'access token');
+    if (!/^[\w.~+/-]+=*$/.test(accessToken)) throw unusable('holds an access token that is no b64token (RFC 6750)');
     const { refreshToken } = options;
-    if (refreshToken !== undefined) assertHeaderValue(refreshToken, 'refresh token');
+    if (refreshToken !== undefined) assertVisible(refreshToken, 'refresh token');
     const times = options.expiresAt ? endingAt(options.expiresAt) : lifeFromClaims(accessToken);
     return new Credential({ headers: { authorization: `Bearer ${accessToken}` }, refreshToken }, times);
   }
@@ -155,6 +158,28 @@ export function isSameCredential(a: Credential, b: Credential): boolean {
   return JSON.stringify(headersOf(a)) === JSON.stringify(headersOf(b));
 }
 
+/**
+ * A Credential, also where another copy of this package made the value, whose private parts are out of reach: by what it puts
+ * on a request, and what it says of itself. Undefined if it is none.
+ *
+ * @throws AuthError `ERR_AUTH_BAD_RESPONSE` if what it puts on a request cannot be sent
+ */
+export function asCredential(value: unknown): Credential | undefined {
+  if (value instanceof Credential) return value;
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { applyTo, headerNames, obtainedAt, expiresAt, refreshToken } = value as Partial<Credential>;
+  if (typeof applyTo !== 'function' || !Array.isArray(headerNames) || !(obtainedAt instanceof Date)) return undefined;
+  const applied = new Map<string, string>();
+  applyTo.call(value, applied);
+  const headers = Object.fromEntries(applied);
+  const token = /^Bearer (.+)$/.exec(headers['authorization'] ?? '')?.[1];
+  if (token === undefined || applied.size > 1) return Credential.headers(headers, { expiresAt });
+  // An end that its claims name too is better taken from them: they need no clock that is right.
+  const byClaims = Credential.bearer(token, { refreshToken });
+  const isNamed = expiresAt === undefined || byClaims.expiresAt?.getTime() === expiresAt.getTime();
+  return isNamed ? byClaims : Credential.bearer(token, { refreshToken, expiresAt });
+}
+
 /** A credential as text for a store. A secret. */
 export function serializeCredential(credential: Credential): string {
   const { expiresAt, obtainedAt } = credential;
@@ -167,7 +192,7 @@ export function parseCredential(text: string): Credential | undefined {
     const { version, headers, refreshToken, expiresAt, obtainedAt } = JSON.parse(text);
     if (version !== 1) return undefined;
     const checked = secretsOf(Credential.headers(headers)).headers;
-    if (refreshToken !== undefined) assertHeaderValue(refreshToken, 'refresh token');
+    if (refreshToken !== undefined) assertVisible(refreshToken, 'refresh token');
     return restore({ headers: checked, refreshToken }, { ...endingAt(expiresAt), obtainedAt: validDate(obtainedAt) });
   } catch {
     return undefined;
@@ -201,7 +226,15 @@ function lifeFromClaims(token: string): Times {
 
 function assertHeaderValue(value: unknown, what: string): asserts value is string {
   if (typeof value !== 'string') throw unusable(`holds no ${what}`);
-  if (!/^[\x20-\x7e\x80-\xff]+$/.test(value)) throw unusable(`holds no ${what} that can be sent in a header`);
+  if (!/^[\x20-\x7e\x80-\xff]+$/.test(value) || value.trim() === '') {
+    throw unusable(`holds no ${what} that can be sent in a header`);
+  }
+}
+
+/** No key or token has a blank in it, or a character beyond ASCII. */
+function assertVisible(value: unknown, what: string): asserts value is string {
+  assertHeaderValue(value, what);
+  if (!/^[\x21-\x7e]+$/.test(value)) throw unusable(`holds no ${what} of visible ASCII characters`);
 }
 
 function unusable(what: string): AuthError {
