@@ -91,7 +91,7 @@ export class CredentialManager {
     if (held === undefined) return this.#fly();
     const now = momentFor(held, this.#clock.now());
     if (rejected === held.credential) return this.#isUseless(held, now) ? rejected : this.#fly(true); // 2
-    if (this.#flight?.flight.isRejected) return this.#orWhileItLives(this.#flight.outcome); // 2
+    if (this.#flight?.flight.isRejected) return this.#orWhileItLives(this.#fly(true)); // 2
     if (now < held.softAt) return held.credential; // 1, 3
     if (now < held.hardAt) {
       if (!this.#isResting()) this.#fly().catch(() => {}); // 4: its failure is remembered, told by event, and harms nobody

@@ -6,7 +6,6 @@ import { CredentialManager, type CredentialManagerOptions } from '../../src/cred
 import type { CredentialStore } from '../../src/credentials/credential-store';
 import { AuthError } from '../../src/errors';
 import { type AuthEvents, EventHub } from '../../src/events';
-import type { AuthContext, AuthStrategy } from '../../src/strategies/auth-strategy';
 import {
   conflict,
   fails,
