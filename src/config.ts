@@ -52,6 +52,16 @@ class LoadedAuthConfig implements AuthConfig {
   readonly #apiToken: string | undefined;
   readonly #password: string | undefined;
 
+  static {
+    // Where a setting is absent, nothing that all objects inherit takes its place.
+    for (const setting of Object.keys(VARIABLES)) {
+      if (!Object.hasOwn(LoadedAuthConfig.prototype, setting)) {
+        Object.defineProperty(LoadedAuthConfig.prototype, setting, { value: undefined, writable: true });
+      }
+    }
+  }
+
+  /** @param settings - an object without prototype */
   constructor(settings: AuthConfig) {
     const { apiToken, password, url, allowInsecureUrl = false, timeoutMs = DEFAULT_TIMEOUT_MS, ...others } = settings;
     this.#apiToken = apiToken;
@@ -94,17 +104,38 @@ export function loadAuthConfig(
   const urlFault = faultOfUrl(given.url, given.allowInsecureUrl === true);
   if (urlFault !== undefined) faults.push(`${VARIABLES.url} ${urlFault}`);
   checkCredentials(given, faults);
-  const { timeoutMs } = overrides;
+  const timeoutMs = read(overrides, 'timeoutMs');
   if (timeoutMs !== undefined && !(Number.isFinite(timeoutMs) && timeoutMs > 0)) {
     faults.push('timeoutMs must be a positive number of milliseconds');
   }
   if (faults.length > 0) throw configurationError(faults, urlFault === INSECURE_URL && faults.length === 1);
-  return new LoadedAuthConfig({ ...given, url: new URL(given.url as string).href.replace(/\/+$/, '') });
+  return new LoadedAuthConfig(ownOf({ ...given, url: new URL(given.url as string).href.replace(/\/+$/, '') }));
+}
+
+/**
+ * A setting of an object that others have made: its own, or its class's, but nothing that all objects inherit. Whoever pollutes
+ * `Object.prototype` configures nobody.
+ */
+export function read<T extends object, K extends keyof T>(object: T, key: K): T[K] | undefined {
+  let current: object = object;
+  for (let parent = Object.getPrototypeOf(current); parent !== null; parent = Object.getPrototypeOf(current)) {
+    if (Object.hasOwn(current, key)) return object[key];
+    current = parent;
+  }
+  // By now it is the prototype of all objects, of whatever realm, or an object that never had one.
+  return current !== object && Object.hasOwn(current, key) ? undefined : object[key];
+}
+
+/** The own properties of an object, with nothing behind them. */
+export function ownOf<T extends object>(object: T): T {
+  return Object.assign(Object.create(null), object);
 }
 
 /** Names a setting as its user knows it. */
 function label(setting: keyof typeof VARIABLES, overrides: Partial<AuthConfig>): string {
-  return overrides[setting] === undefined ? VARIABLES[setting] : `${VARIABLES[setting]} (option config.${setting})`;
+  return read(overrides, setting) === undefined
+    ? VARIABLES[setting]
+    : `${VARIABLES[setting]} (option config.${setting})`;
 }
 
 function readSettings(
@@ -112,9 +143,9 @@ function readSettings(
   overrides: Partial<AuthConfig>,
   faults: string[],
 ): Partial<AuthConfig> {
-  const settings: { -readonly [K in keyof AuthConfig]?: AuthConfig[K] } = {};
+  const settings: { -readonly [K in keyof AuthConfig]?: AuthConfig[K] } = Object.create(null);
   for (const setting of Object.keys(VARIABLES) as (keyof typeof VARIABLES)[]) {
-    const raw = overrides[setting] ?? env[VARIABLES[setting]];
+    const raw = read(overrides, setting) ?? read(env, VARIABLES[setting]);
     if (raw === undefined) continue;
     const name = label(setting, overrides);
     if (typeof raw !== 'string') {
@@ -126,12 +157,14 @@ function readSettings(
     if (fault === undefined) settings[setting] = value;
     else faults.push(`${name} ${fault}`);
   }
-  if (overrides.url === undefined) readUrlAlias(env, settings, faults);
+  if (read(overrides, 'url') === undefined) readUrlAlias(env, settings, faults);
   if (settings.apiToken !== undefined && settings.apiTokenFile !== undefined) {
     faults.push(`${VARIABLES.apiToken} and ${VARIABLES.apiTokenFile} are both set: keep one of them`);
   }
-  if (overrides.allowInsecureUrl !== undefined) settings.allowInsecureUrl = overrides.allowInsecureUrl;
-  if (overrides.timeoutMs !== undefined) settings.timeoutMs = overrides.timeoutMs;
+  const allowInsecureUrl = read(overrides, 'allowInsecureUrl');
+  if (allowInsecureUrl !== undefined) settings.allowInsecureUrl = allowInsecureUrl;
+  const timeoutMs = read(overrides, 'timeoutMs');
+  if (timeoutMs !== undefined) settings.timeoutMs = timeoutMs;
   return settings;
 }
 
@@ -141,7 +174,7 @@ function readUrlAlias(
   settings: { url?: string },
   faults: string[],
 ): void {
-  const alias = env['QELOS_APP_URL']?.trim();
+  const alias = read(env, 'QELOS_APP_URL')?.trim();
   if (!alias) return;
   const withoutSlash = (url: string) => url.replace(/\/+$/, '');
   if (!settings.url) settings.url = alias;
@@ -154,7 +187,7 @@ function readUrlAlias(
 export function faultOf(value: string, isToken: boolean): string | undefined {
   if (value === '') return 'is set but empty: give it a value or remove it';
   if (value === 'undefined' || value === 'null') return `is the word "${value}": the program that sets it had no value`;
-  if (/^\$\{[^}]*\}$/.test(value)) return 'holds a placeholder that nobody has expanded';
+  if (isPlaceholder(value, isToken)) return 'holds a placeholder that nobody has expanded';
   if (value.length > MAX_SECRET_LENGTH) return `is longer than ${MAX_SECRET_LENGTH} characters`;
   if (hasControlCharacter(value)) return 'holds a line end or another control character inside';
   if (!isToken) return undefined;
@@ -162,6 +195,15 @@ export function faultOf(value: string, isToken: boolean): string | undefined {
   if (!/^[\x21-\x7e]+$/.test(value))
     return 'holds a blank, an invisible or a non-ASCII character, which no API token does';
   return undefined;
+}
+
+/**
+ * A placeholder of a shell, of Kubernetes, of Windows or of a template. A password may look like `$summer`, but hardly like
+ * `$QELOS_PASSWORD`; no token looks like either.
+ */
+function isPlaceholder(value: string, isToken: boolean): boolean {
+  if (/^(\$\{[^}]*\}|\$\([\w.-]*\)|\{\{.*\}\})$/.test(value)) return true;
+  return isToken ? /^(\$\w+|%\w+%)$/.test(value) : /^(\$[A-Z_][A-Z0-9_]{2,}|%[A-Z_][A-Z0-9_]{2,}%)$/.test(value);
 }
 
 function hasControlCharacter(value: string): boolean {

@@ -1,4 +1,4 @@
-import { type AuthConfig, loadAuthConfig } from './config';
+import { type AuthConfig, loadAuthConfig, ownOf } from './config';
 import { type DependencyContainer, type InjectionToken, container as rootContainer } from './di';
 import { transportFor } from './http/undici-transport';
 import { type InstanceOptions, QelosAuth } from './qelos-auth';
@@ -39,7 +39,8 @@ class Lifetime {
  * @throws nothing; resolving throws AuthError if the configuration is wrong. (tsyringe keeps only the message of an error
  *   that comes up inside a constructor's injection: resolve `QelosAuth` first.)
  */
-export function registerQelosAuth(container: DependencyContainer, options: QelosAuthOptions = {}): void {
+export function registerQelosAuth(container: DependencyContainer, given: QelosAuthOptions = {}): void {
+  const options = ownOf(given);
   const { env, config, strategies = [], store } = options;
   if (config || env || !container.isRegistered(AUTH_CONFIG)) {
     const load = once(() => loadAuthConfig(env, config));
@@ -80,7 +81,7 @@ export function registerQelosAuth(container: DependencyContainer, options: Qelos
  */
 export function createQelosAuth(options: QelosAuthOptions = {}): QelosAuth {
   const container = rootContainer.createChildContainer();
-  registerQelosAuth(container, { env: process.env, ...options });
+  registerQelosAuth(container, { env: process.env, ...ownOf(options) });
   return container.resolve(QelosAuth);
 }
 

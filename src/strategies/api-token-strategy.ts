@@ -1,11 +1,12 @@
-import { readFile } from 'node:fs/promises';
 import { type AuthConfig, faultOf } from '../config';
 import { Credential, headersOf } from '../credentials/credential';
 import { inject, injectable } from '../di';
-import { AuthError, isRefusedCredential } from '../errors';
+import { AuthError, isRefusedCredential, messageOf } from '../errors';
 import { noSession, signInSdk, workspaceMismatch } from '../sdk/sign-in-sdk';
 import { AUTH_CONFIG } from '../tokens';
 import type { ApiAnswer, AuthContext, AuthStrategy } from './auth-strategy';
+import { RefusedToken } from './refused-token';
+import { readSecretFile, UnreadableFile } from './secret-file';
 
 /** A file that is being written when its token is refused may hold another one a moment later: so many tokens are tried. */
 const MOST_TOKENS = 3;
@@ -19,8 +20,7 @@ const MOST_TOKENS = 3;
 export class ApiTokenStrategy implements AuthStrategy {
   readonly name = 'api-token';
   readonly #config: AuthConfig;
-  /** The token from the file that the server refused last, so that the same one is not sent for ever. */
-  #refused: string | undefined;
+  readonly #refused = new RefusedToken();
 
   constructor(@inject(AUTH_CONFIG) config: AuthConfig) {
     this.#config = config;
@@ -42,7 +42,7 @@ export class ApiTokenStrategy implements AuthStrategy {
       const credential = await checkApiToken(this.#config, token, context);
       if (credential) return credential;
       if (apiToken !== undefined) throw this.#refusal();
-      this.#refused = token;
+      this.#refused.refuse(token);
       if (tokens === MOST_TOKENS) throw this.#refusal();
     }
   }
@@ -69,11 +69,11 @@ export class ApiTokenStrategy implements AuthStrategy {
     const path = this.#config.apiTokenFile as string;
     let token: string;
     try {
-      token = (await readFile(path, 'utf8')).trim();
+      token = (await readSecretFile(path)).trim();
     } catch (error) {
-      const { code = 'unknown error' } = error as NodeJS.ErrnoException;
-      throw new AuthError('ERR_AUTH_CONFIG', `QELOS_API_TOKEN_FILE names a file that cannot be read (${code}).`, {
-        hint: 'Check that the file is there and that the user the plugin runs as may read it. It is tried again by itself.',
+      const reason = error instanceof UnreadableFile ? error.reason : 'unknown error';
+      throw new AuthError('ERR_AUTH_CONFIG', `QELOS_API_TOKEN_FILE names a file that cannot be read (${reason}).`, {
+        hint: 'Check that it is a regular file with the token and nothing else in it, and that the user the plugin runs as may read it. Retried automatically.',
         retryable: true,
       });
     }
@@ -84,7 +84,7 @@ export class ApiTokenStrategy implements AuthStrategy {
         retryable: true,
       });
     }
-    if (token === this.#refused) throw this.#refusal();
+    if (this.#refused.isResting(token)) throw this.#refusal();
     return token;
   }
 
@@ -100,6 +100,21 @@ export class ApiTokenStrategy implements AuthStrategy {
   }
 }
 
+/** Recorded: what an auth service answers to a key when its database is closed, as while it is being deployed. */
+const NOT_CHECKED = 'API token authentication failed';
+
+function notChecked(): AuthError {
+  return new AuthError(
+    'ERR_AUTH_UNAVAILABLE',
+    `The API token could not be checked: "${NOT_CHECKED}" (HTTP status 401).`,
+    {
+      hint: 'The auth service is out of order for the moment, as while it is being deployed; nothing is wrong with the token. Retried automatically.',
+      status: 401,
+      retryable: true,
+    },
+  );
+}
+
 /**
  * Asks the instance whose an API token is (`GET /api/me`, through the SDK's `apiTokenSignin`).
  *
@@ -111,12 +126,15 @@ export async function checkApiToken(
   token: string,
   context: AuthContext,
 ): Promise<Credential | undefined> {
-  const { sdk, lastStatus, remember } = signInSdk(url, context, 'sign-in');
+  const { sdk, lastStatus, lastBody, remember } = signInSdk(url, context, 'sign-in');
   let user: Awaited<ReturnType<typeof sdk.authentication.apiTokenSignin>>;
   try {
     user = await sdk.authentication.apiTokenSignin(token);
   } catch (error) {
-    if (lastStatus() === 401) return undefined;
+    if (lastStatus() === 401) {
+      if (messageOf(lastBody()) === NOT_CHECKED) throw notChecked();
+      return undefined;
+    }
     throw error;
   }
   if (typeof user !== 'object' || user === null || !('_id' in user)) throw noSession('sign-in');

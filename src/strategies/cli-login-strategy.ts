@@ -1,10 +1,12 @@
-import { closeSync, fstatSync, openSync, readFileSync, type Stats } from 'node:fs';
+import type { Stats } from 'node:fs';
 import { join } from 'node:path';
-import { type AuthConfig, faultOf } from '../config';
+import { type AuthConfig, faultOf, read } from '../config';
 import type { Credential } from '../credentials/credential';
 import { AuthError, isRefusedCredential } from '../errors';
 import { checkApiToken } from './api-token-strategy';
 import type { ApiAnswer, AuthContext, AuthStrategy } from './auth-strategy';
+import { RefusedToken } from './refused-token';
+import { readSecretFileSync, UnreadableFile } from './secret-file';
 
 /** Where the Qelos CLI keeps its log-in, as its user knows it. */
 const FILE = '~/.qelos/credentials.json';
@@ -29,14 +31,13 @@ export class CliLoginStrategy implements AuthStrategy {
   readonly #config: AuthConfig;
   readonly #home: string | undefined;
   readonly #lacks: string | undefined;
-  /** The token that the server refused last, so that the same one is not sent for ever. */
-  #refused: string | undefined;
+  readonly #refused = new RefusedToken();
 
   /** @param env - where settings are read from: `NODE_ENV`, and `HOME` or `USERPROFILE`, without which there is no log-in */
   constructor(config: AuthConfig, env: Readonly<Record<string, string | undefined>>) {
     this.#config = config;
-    this.#home = env['HOME'] || env['USERPROFILE'];
-    if (env['NODE_ENV'] === 'production') this.#lacks = 'a NODE_ENV other than "production"';
+    this.#home = read(env, 'HOME') || read(env, 'USERPROFILE');
+    if (read(env, 'NODE_ENV') === 'production') this.#lacks = 'a NODE_ENV other than "production"';
     else if (isConfiguredOtherwise(config)) this.#lacks = `a log-in of the Qelos CLI (not looked for)`;
     else this.#lacks = this.#login().lacks;
   }
@@ -58,9 +59,10 @@ export class CliLoginStrategy implements AuthStrategy {
         retryable: true,
       });
     }
-    const credential = token === this.#refused ? undefined : await checkApiToken(this.#config, token, context);
+    const isResting = this.#refused.isResting(token);
+    const credential = isResting ? undefined : await checkApiToken(this.#config, token, context);
     if (credential) return credential;
-    this.#refused = token;
+    if (!isResting) this.#refused.refuse(token);
     throw new AuthError('ERR_AUTH_TOKEN_REFUSED', `The API token that the Qelos CLI stored in ${FILE} was refused.`, {
       hint: 'It has expired (after a year) or was revoked. Run "qelos auth login"; the file is read again by itself.',
       retryable: true,
@@ -88,18 +90,15 @@ function isConfiguredOtherwise({ strategy, apiToken, apiTokenFile, username, pas
 function readLogin(path: string, wanted: string): Login {
   let text: string;
   try {
-    const file = openSync(path, 'r');
-    try {
-      const lacks = faultOfOwner(fstatSync(file));
-      if (lacks !== undefined) return { lacks };
-      text = readFileSync(file, 'utf8');
-    } finally {
-      closeSync(file);
-    }
+    text = readSecretFileSync(path, (stats) => {
+      const lacks = faultOfOwner(stats);
+      if (lacks !== undefined) throw new Unfit(lacks);
+    });
   } catch (error) {
-    const { code = 'unknown error' } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT') return { lacks: `a log-in of the Qelos CLI (run "qelos auth login")` };
-    return { lacks: `a ${FILE} that can be read (${code})` };
+    const { reason } = error as UnreadableFile;
+    if (error instanceof Unfit) return { lacks: reason };
+    if (reason === 'ENOENT') return { lacks: `a log-in of the Qelos CLI (run "qelos auth login")` };
+    return { lacks: `a ${FILE} that can be read (${reason})` };
   }
   const { appUrl, apiToken } = parse(text);
   const origin = originOf(appUrl);
@@ -113,6 +112,9 @@ function readLogin(path: string, wanted: string): Login {
     ? { token: apiToken.trim() }
     : { lacks: `an API token in ${FILE} (what is there ${fault})` };
 }
+
+/** A file that could be read and must not be used; its reason says what is lacking. */
+class Unfit extends UnreadableFile {}
 
 /** Somebody else's file could bring somebody else's token. Windows has no such rights; there the user's profile folder has to do. */
 function faultOfOwner({ uid, mode }: Pick<Stats, 'uid' | 'mode'>): string | undefined {

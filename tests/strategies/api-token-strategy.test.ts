@@ -7,7 +7,7 @@ import { headersOf, lifetimeOf } from '../../src/credentials/credential';
 import { ApiTokenStrategy } from '../../src/strategies/api-token-strategy';
 import { type QelosServer, startQelosServer } from '../../src/testing';
 import { expectNoSecret } from '../support/sinks';
-import { contextFor, failureOf, managerOf } from './obtaining';
+import { contextFor, failureOf, managerOf, throughPauses } from './obtaining';
 
 const ME = '/api/me';
 const ENTITIES = '/api/blueprints/thing/entities';
@@ -35,7 +35,10 @@ afterEach(async () => {
 });
 
 const strategyFor = (config: Partial<AuthConfig>) => new ApiTokenStrategy({ url: server.url, ...config });
-const failure = (config: Partial<AuthConfig>) => failureOf(managerOf(strategyFor(config), server.url).manager.get());
+const failure = (config: Partial<AuthConfig>) => {
+  const { manager, clock } = managerOf(strategyFor(config), server.url);
+  return failureOf(throughPauses(manager.get(), clock));
+};
 const whole = (config: Partial<AuthConfig>) => {
   auth = createQelosAuth({ env: {}, config: { url: server.url, ...config } });
   return auth;
@@ -256,7 +259,8 @@ describe('a token in a file', () => {
         retryable: true,
       });
     }
-    expect(server.requests.count({ path: ME })).toBe(1);
+    // At once, and after the cool-downs of 30, 60, 120, 240 and 300 s: whoever refuses it may have been mistaken (S07).
+    expect(server.requests.count({ path: ME })).toBe(6);
     await writeFile(file, server.issueApiToken());
     jest.spyOn(performance, 'now').mockReturnValue(start + 11 * 120_000);
     expect((await http.get(ENTITIES)).status).toBe(200);
