@@ -1,6 +1,6 @@
 import { channel } from 'node:diagnostics_channel';
 import { debuglog } from 'node:util';
-import type { AuthErrorCode } from './contract/auth-error';
+import { type AuthErrorCode, kindOf } from './contract/auth-error';
 
 /** What happens inside, by event name. No event ever holds a secret. */
 export interface AuthEvents {
@@ -47,7 +47,7 @@ export class EventHub {
     for (const listener of (this.#listeners.get(event) ?? []) as Set<(detail: AuthEvents[E]) => void>) {
       try {
         const returned: unknown = listener(detail);
-        if (returned instanceof Promise) returned.catch((error) => tellThrown(event, error));
+        if (isThenable(returned)) returned.then(undefined, (error) => tellThrown(event, error));
       } catch (error) {
         tellThrown(event, error);
       }
@@ -55,6 +55,11 @@ export class EventHub {
   }
 }
 
+/** A promise, also one of another realm or library. */
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
+}
+
 function tellThrown(event: keyof AuthEvents, error: unknown): void {
-  debug('a listener of %s threw: %s', event, error instanceof Error ? error.name : typeof error);
+  debug('a listener of %s threw: %s', event, kindOf(error));
 }

@@ -46,15 +46,20 @@ export interface OutgoingRequest {
  * Errors: throw an {@link AuthError} to say why in your own words. Anything else thrown is turned into one: an axios error
  * by its status (401 and 403: refused; 429, 5xx and network faults: unavailable), the rest as a fault of the strategy.
  * An AuthError with `status: 401` and `retryable: true` says that the server contradicted itself: the same call is made
- * again after a short, random moment.
+ * again after a short, random moment. At sign-in, `ERR_AUTH_REFUSED` never says so: it always makes the next try wait.
  */
 export interface AuthStrategy {
   /** Unique among the strategies of a container; the setting `QELOS_AUTH_STRATEGY` pins one by it. */
   readonly name: string;
   /** The settings it still lacks, by the name their user knows; empty if it can be used. Synchronous, without I/O. */
   missing(): readonly string[];
-  /** Obtains a credential from nothing. */
-  signIn(context: AuthContext): Promise<Credential>;
+  /**
+   * Obtains a credential from nothing.
+   *
+   * @param former - the credential that the new one takes the place of, if there was one: a sign-in that could lead to another
+   *   account or workspace than before can tell by it
+   */
+  signIn(context: AuthContext, former?: Credential): Promise<Credential>;
   /** Obtains the successor of a credential. Without it, or for a bearer credential without refresh token: `signIn`. */
   refresh?(current: Credential, context: AuthContext): Promise<Credential>;
   /** Whether an answer means that the credential was refused. Default: status 401, unless it says that the user lacks a role. */

@@ -8,14 +8,14 @@ export interface Clock {
   random(): number;
 }
 
-/** A timer of more than that (2^31 − 1 ms, some 25 days) fires at once (documentation of Node's `setTimeout`). */
-const MAX_TIMER_MS = 2_147_483_647;
+/** Node takes a longer time for 1 ms. */
+const MOST_TIMER_MS = 2 ** 31 - 1;
 
 /** The machine's own. */
 export const systemClock: Clock = {
   now: () => performance.now(),
   schedule(ms, callback) {
-    const timer = setTimeout(callback, Math.min(ms, MAX_TIMER_MS));
+    const timer = setTimeout(callback, Math.min(ms, MOST_TIMER_MS));
     return () => clearTimeout(timer);
   },
   random: () => Math.random(),
@@ -27,10 +27,10 @@ export interface Doubling {
   readonly mostMs: number;
 }
 
-/** After a refusal, wherever one is remembered. Long enough that nobody locks an account. */
-export const COOL_DOWN: Doubling = { firstMs: 30_000, mostMs: 300_000 };
-
 /** The duration after it has doubled so often. */
 export function doubled({ firstMs, mostMs }: Doubling, times: number): number {
   return Math.min(firstMs * 2 ** times, mostMs);
 }
+
+/** After a refusal, and after a refresh that proved useless: long enough that nobody locks an account. */
+export const COOL_DOWN: Doubling = { firstMs: 30_000, mostMs: 300_000 };

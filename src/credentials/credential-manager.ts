@@ -2,10 +2,11 @@ import { AuthError } from '../contract/auth-error';
 import type { Credential } from '../contract/credential';
 import type { CredentialStore } from '../contract/credential-store';
 import { type Clock, COOL_DOWN, doubled, systemClock } from './clock';
+import { type Failure, failed } from './failure';
 import { Flight, type FlightOptions, tellFailure } from './flight';
-import { isWithin, runApart } from './flight-context';
-import { endOf, type Held } from './lifetime';
-import { nameOf, toAuthError } from './obtain-errors';
+import { endOf, type Held, momentFor } from './lifetime';
+import { nameOf } from './obtain-errors';
+import { inOwnContext, isObtainingFor } from './own-context';
 import { SharedCredential } from './shared-credential';
 
 export type { Clock } from './clock';
@@ -19,10 +20,8 @@ export interface CredentialManagerOptions extends FlightOptions {
   onFlight?: (flight: Promise<Credential>) => void;
 }
 
-/** After an outage: doubling, with jitter. */
-const BACK_OFF = { firstMs: 1_000, mostMs: 60_000 };
-/** After a look at what may hold another credential at any moment, such as a file: it costs the server nothing. */
-const LOOK_BACK_OFF = { firstMs: 1_000, mostMs: 5_000 };
+/** How often a flight tries what may pass. */
+const TRIES = 6;
 /** So many credentials in a row that were refused at once prove that refreshing is useless, however short their life. */
 const MOST_UNCURED = 5;
 
@@ -44,30 +43,34 @@ interface Doubt {
  * 1. A rejected credential that is not the current one → the current one: a late 401 costs nothing.
  * 2. The current one was rejected → a flight; unless refreshing has just proved useless, then the same one back, so that
  *    the answer goes to the caller. It proves useless when the request whose rejection caused a flight is refused again
- *    with the new credential; that holds for 30 s, doubling to 5 min, and ends when a flight cures a request.
+ *    with the new credential; that holds for 30 s, doubling to 5 min, and ends when a flight cures a request. One that was
+ *    taken over from a sibling proves nothing. Calls that begin while a rejected credential is replaced wait for that.
  * 3. Fresh → the current one, synchronously.
  * 4. Soft window (from a random point in the last 20 % of life, at most 5 min before the end; random so that replicas do
  *    not move together) → the current one, and a flight in the background.
- * 5. Hard window (the last 5 %, at most 10 s), expired, or none → wait for the flight.
+ * 5. Hard window (the last 5 %, at most 10 s), expired, or none → wait for the flight; in the hard window until its first try
+ *    has failed.
  *
  * A credential of unknown life that may be replaced (an API token in a file) has windows too: 5 s after the last look the
  * flight looks in the background, 30 s after it calls wait for that; and the flight ends there if nothing has changed.
  *
- * The flight has a deadline of its own. Callers leave it when they like without hurting it. Inside: lock and re-read the
- * store → take over a sibling's newer credential → refresh, again after a random moment if refused (twice at most: the
- * server answers spurious 401s and keeps the token) → sign in, once → save → publish. When it fails, the current
- * credential serves on while it lives, and the next flight waits: for the back-off after an outage (1 s doubling to 60 s,
- * or what the server asks for), for the cool-down after a refusal. A failure is remembered, a rejected promise never.
+ * Callers leave the flight when they like without hurting it. What may pass (no connection, a reset, 500, 502, 503, 504) it
+ * tries about six times within ten seconds, while they wait. When it fails, the current credential serves on while it lives,
+ * and the next flight waits: for the back-off after an outage, for the cool-down after a refusal (see failure.ts). A failure
+ * is remembered, a rejected promise never.
  */
 export class CredentialManager {
   // There may be one manager for each of 100,000 tenants: what is rare has no place of its own until it is needed.
   readonly #options: CredentialManagerOptions;
   #held: Held | undefined;
-  #flight: Promise<Credential> | undefined;
-  #failure: { error: AuthError; until: number; streak: number } | undefined;
+  #flight: { readonly flight: Flight; readonly outcome: Promise<Credential> } | undefined;
+  #failure: Failure | undefined;
   #doubt: Doubt | undefined;
-  #underWay: Flight | undefined;
+  /** The credential whose refresh was refused for good: it is not sent again. */
+  #spent: Credential | undefined;
   #shared: SharedCredential | undefined;
+  /** Whether a credential was obtained before: what was accepted once and is refused now may be accepted again. */
+  #hasObtained = false;
   #closed = false;
 
   /** @param options - kept, and read whenever they are needed */
@@ -87,20 +90,25 @@ export class CredentialManager {
     if (this.#closed) return Promise.reject(closedError());
     const held = this.#held;
     if (held === undefined) return this.#fly();
-    const now = this.#clock.now();
-    if (rejected === held.credential) return this.#isUseless(held, now) ? rejected : this.#replace(rejected); // 2
+    const now = momentFor(held, this.#clock.now());
+    if (rejected === held.credential) return this.#isUseless(held, now) ? rejected : this.#fly(true); // 2
+    if (this.#flight?.flight.isRejected) return this.#orWhileItLives(this.#fly(true)); // 2
     if (now < held.softAt) return held.credential; // 1, 3
     if (now < held.hardAt) {
-      if (!this.#isResting(now)) this.#fly().catch(() => {}); // 4: its failure is remembered, told by event, and harms nobody
+      if (!this.#isResting()) this.#fly().catch(() => {}); // 4: its failure is remembered, told by event, and harms nobody
       return held.credential;
     }
-    return this.#fly().catch((error) => this.#whileItLives(error)); // 5
+    return this.#orWhileItLives(this.#fly(), this.#flight?.flight.stumbled); // 5
   }
 
-  /** Whether a refusal of this credential may simply mean that its life was over, so that another try makes sense. */
+  /**
+   * Whether a refusal of this credential may simply mean that its life was over, so that another try makes sense; or that it was
+   * taken over from a sibling, and nobody here knows whether it was ever good.
+   */
   mayHaveEnded(credential: Credential): boolean {
     const held = this.#held;
-    return held?.credential !== credential || held.isAdopted === true || this.#clock.now() >= held.mayEndAt;
+    if (held?.credential !== credential || held.isAdopted) return true;
+    return momentFor(held, this.#clock.now()) >= held.mayEndAt;
   }
 
   /**
@@ -113,6 +121,7 @@ export class CredentialManager {
       this.#doubt = undefined;
       return;
     }
+    if (this.#held?.credential === credential && this.#held.isAdopted) return;
     this.#doubt ??= { count: 0, until: Number.NEGATIVE_INFINITY, streak: 0 };
     const doubt = this.#doubt;
     if (doubt.last !== credential) doubt.count++;
@@ -127,7 +136,7 @@ export class CredentialManager {
   close(): void {
     this.#closed = true;
     this.#held = undefined;
-    this.#underWay?.close(closedError());
+    this.#flight?.flight.close(closedError());
   }
 
   get #clock(): Clock {
@@ -140,21 +149,29 @@ export class CredentialManager {
   }
 
   /** Whether the last flight failed so lately that the next one has to wait. */
-  #isResting(now: number): boolean {
-    return this.#failure !== undefined && now < this.#failure.until;
+  #isResting(): boolean {
+    return this.#failure !== undefined && this.#clock.now() < this.#failure.until;
   }
 
-  #whileItLives(error: AuthError): Credential {
+  /**
+   * What the flight gives; or the current credential while it lives, once the flight has failed.
+   *
+   * @param stumbled - what resolves once there is reason not to wait for the end of the flight
+   */
+  async #orWhileItLives(outcome: Promise<Credential>, stumbled?: Promise<void>): Promise<Credential> {
+    try {
+      const first = await (stumbled ? Promise.race([outcome, stumbled]) : outcome);
+      return first ?? this.#living() ?? (await outcome);
+    } catch (error) {
+      const living = this.#living();
+      if (!living) throw error;
+      return living;
+    }
+  }
+
+  #living(): Credential | undefined {
     const held = this.#held;
-    if (held === undefined || this.#clock.now() >= endOf(held)) throw error;
-    return held.credential;
-  }
-
-  /** Another credential than the rejected one. A flight that began before may have been a mere look, and found it unchanged. */
-  #replace(rejected: Credential): Promise<Credential> {
-    const isJoined = this.#flight !== undefined;
-    const flight = this.#fly(true);
-    return isJoined ? flight.then((next) => (next === rejected ? this.#fly(true) : next)) : flight;
+    return held && momentFor(held, this.#clock.now()) < endOf(held) ? held.credential : undefined;
   }
 
   /**
@@ -163,77 +180,70 @@ export class CredentialManager {
    * @param isRejected - whether the current credential was refused, so that nothing but another one will do
    */
   #fly(isRejected = false): Promise<Credential> {
-    if (this.#flight)
-      return isWithin(this) ? Promise.reject(waitsForItself(nameOf(this.#options.strategy))) : this.#flight;
-    const now = this.#clock.now();
-    if (this.#failure && this.#isResting(now)) {
-      const { error, until } = this.#failure;
-      return Promise.reject(error.again(Math.ceil(until - now)));
+    if (this.#flight) {
+      const { flight, outcome } = this.#flight;
+      if (isObtainingFor(flight)) return Promise.reject(waitsForItself(nameOf(this.#options.strategy)));
+      if (isRejected) flight.isRejected = true;
+      return outcome;
     }
-    this.#flight = this.#attempt(isRejected);
-    this.#options.onFlight?.(this.#flight);
-    return this.#flight;
+    const failure = this.#failure;
+    if (failure && this.#isResting()) {
+      return Promise.reject(failure.error.again(Math.ceil(failure.until - this.#clock.now())));
+    }
+    this.#shared ??= this.#sharing();
+    const flight = new Flight(this.#options, this.#clock, this.#shared, {
+      held: this.#held,
+      isRejected,
+      tries: failure?.kind === 'outage' ? 1 : TRIES, // it was out of order for longer than a moment: one look whether it still is
+      spent: this.#spent,
+    });
+    const outcome = inOwnContext(() => this.#land(flight));
+    this.#flight = { flight, outcome };
+    this.#options.onFlight?.(outcome);
+    return outcome;
   }
 
-  async #attempt(isRejected: boolean): Promise<Credential> {
-    this.#shared ??= this.#sharing();
-    const flight = new Flight(this.#options, this.#clock, this.#shared);
-    this.#underWay = flight;
+  async #land(flight: Flight): Promise<Credential> {
     try {
-      const held = await runApart(this, () => flight.run(this.#held, isRejected));
-      if (this.#closed) throw closedError(); // by a listener, when all was over
+      const held = await flight.run();
       this.#held = held;
+      if (!held.isAdopted) this.#hasObtained = true;
       this.#shared?.replaced();
       this.#failure = undefined;
+      this.#spent = undefined;
       return held.credential;
     } catch (error) {
-      throw this.#remember(toAuthError(error, 'sign-in', nameOf(this.#options.strategy)));
+      this.#spent = flight.spent;
+      throw this.#remember(error as AuthError);
     } finally {
       this.#flight = undefined;
-      this.#underWay = undefined;
     }
-  }
-
-  #sharing(): SharedCredential | undefined {
-    const { store, storeKey: key = this.#options.strategy.name, timeoutMs, events } = this.#options;
-    // A tenth of the time for each of its operations.
-    return store && new SharedCredential({ store, key, events, clock: this.#clock, timeoutMs: timeoutMs / 10 });
   }
 
   #remember(error: AuthError): AuthError {
     if (this.#closed) return error;
-    const last = this.#failure;
-    const streak = last && isFinal(last.error) === isFinal(error) ? last.streak + 1 : 0;
-    const backOff =
-      error.code === 'ERR_AUTH_TOKEN_REFUSED' || error.code === 'ERR_AUTH_CONFIG' ? LOOK_BACK_OFF : BACK_OFF;
-    const pause = isFinal(error)
-      ? doubled(COOL_DOWN, streak)
-      : Math.max(doubled(backOff, streak) * (0.5 + this.#clock.random() / 2), error.retryAfterMs ?? 0);
-    const remembered = error.again(Math.ceil(pause));
-    this.#failure = { error: remembered, until: this.#clock.now() + pause, streak };
-    if (this.#held) tellFailure(this.#options, remembered);
-    return remembered;
+    this.#failure = failed(this.#failure, error, this.#clock, this.#hasObtained);
+    if (this.#held) tellFailure(this.#options, this.#failure.error);
+    return this.#failure.error;
   }
-}
 
-function waitsForItself(strategy: string): AuthError {
-  return new AuthError(
-    'ERR_AUTH_BAD_RESPONSE',
-    `The strategy "${strategy}" makes an authenticated request while it obtains the credential for it.`,
-    {
-      hint: 'Such a request would wait for itself. In signIn() and refresh(), use context.http, which sends no credential, in place of auth.http, auth.fetch and auth.sdk.',
-    },
-  );
-}
-
-/** Whether a failure is one of who signs in, so that the next try has to spare the account, whatever a strategy says of it. */
-function isFinal({ code, retryable }: AuthError): boolean {
-  return !retryable || code === 'ERR_AUTH_REFUSED';
+  #sharing(): SharedCredential | undefined {
+    const { store, storeKey: key = nameOf(this.#options.strategy), timeoutMs, events } = this.#options;
+    // A tenth of the time for each of its operations.
+    return store && new SharedCredential({ store, key, events, clock: this.#clock, timeoutMs: timeoutMs / 10 });
+  }
 }
 
 /** Says that there is no credential any more, as its owner ended it. */
 export function closedError(): AuthError {
   return new AuthError('ERR_AUTH_CLOSED', 'The authentication was closed.', {
     hint: 'close(), or for a tenant forget(), was called, or the container was disposed of, while requests were still being made. End the work first, or create a new instance.',
+  });
+}
+
+function waitsForItself(strategy: string): AuthError {
+  const text = `The strategy "${strategy}" waits for itself: it makes an authenticated call in order to obtain a credential.`;
+  return new AuthError('ERR_AUTH_CONFIG', text, {
+    hint: 'In signIn, refresh and isReplaced use context.http, or a client of your own; the http, fetch and sdk of this account need the credential that is just being obtained.',
   });
 }

@@ -1,10 +1,12 @@
 import { AuthError } from '../contract/auth-error';
 import type { AuthContext, AuthStrategy } from '../contract/auth-strategy';
-import { asCredential, type Credential } from '../contract/credential';
+import { asCredential, type Credential, isSameCredential } from '../contract/credential';
 import type { EventHub } from '../events';
 import { type Clock, doubled } from './clock';
-import { type Held, hasEnded, hold, lookAgain } from './lifetime';
-import { nameOf, type Operation, toAuthError } from './obtain-errors';
+import { pauseBeforeRetry, RETRY_WINDOW_MS } from './failure';
+import { type Held, hasEnded, hold, lookAgain, moment } from './lifetime';
+import { causedBy, nameOf, type Operation, toAuthError } from './obtain-errors';
+import { obtainingFor } from './own-context';
 import type { SharedCredential } from './shared-credential';
 import { untilAborted } from './until-aborted';
 
@@ -26,37 +28,74 @@ export interface FlightOptions {
 const REFRESH_TRIES = 3;
 /** The moments between tries at which the server contradicted itself: random, up to this, doubling. */
 const CONFLICT_PAUSE = { firstMs: 250, mostMs: 2_000 };
+/** A slow server contradicts itself for longer: up to twice what the try took, but no longer than this. */
+const SLOW_CONFLICT = { times: 2, mostMs: 8_000 };
+/** After 30 s, a Qelos without its database answers a right password as a wrong one. */
+const CALL_TIMEOUT_MS = 20_000;
+
+/** What a flight begins with. */
+interface Departure {
+  /** What is to be replaced. */
+  held: Held | undefined;
+  /** Whether that was refused, so that nothing but another one will do. */
+  isRejected: boolean;
+  /** How often to try what may pass. */
+  tries: number;
+  /** A credential whose refresh was refused for good. */
+  spent: Credential | undefined;
+}
 
 /**
  * One way from nothing, or from a credential that is no longer good, to a new one. It has a deadline of its own. Inside: lock
  * and re-read the store → take over a sibling's newer credential → refresh, again after a random moment if refused (twice at
- * most: the server answers spurious 401s and keeps the token) → sign in, once → save → publish.
+ * most: the server answers spurious 401s and keeps the token) → sign in, once → save → publish. What may pass is tried again
+ * while callers wait.
  */
 export class Flight {
+  /** Whether the current credential was refused, from the start or meanwhile. */
+  isRejected: boolean;
+  /** Resolves when a try has failed that is made again: nobody who has a credential need wait any longer. */
+  readonly stumbled: Promise<void>;
+  /** A credential whose refresh was refused for good: it is not sent again. */
+  spent: Credential | undefined;
   readonly #options: FlightOptions;
   readonly #clock: Clock;
   readonly #shared: SharedCredential | undefined;
+  readonly #held: Held | undefined;
+  readonly #tries: number;
   readonly #abort = new AbortController();
-  #closed = false;
+  readonly #deadlineAt: number;
+  #stumble: () => void = () => {};
+  #conflict: AuthError | undefined;
+  #closed: AuthError | undefined;
 
   /** @param options - read whenever they are needed */
-  constructor(options: FlightOptions, clock: Clock, shared: SharedCredential | undefined) {
+  constructor(options: FlightOptions, clock: Clock, shared: SharedCredential | undefined, departure: Departure) {
     this.#options = options;
     this.#clock = clock;
     this.#shared = shared;
+    this.#held = departure.held;
+    this.isRejected = departure.isRejected;
+    this.#tries = departure.tries;
+    this.spent = departure.spent;
+    this.#deadlineAt = clock.now() + options.timeoutMs;
+    this.stumbled = new Promise((resolve) => {
+      this.#stumble = resolve;
+    });
   }
 
-  /**
-   * @param held - what is to be replaced
-   * @param isRejected - whether that was refused, so that nothing but another one will do
-   * @throws AuthError why no credential can be had
-   */
-  async run(held: Held | undefined, isRejected: boolean): Promise<Held> {
+  /** @throws AuthError why no credential can be had */
+  async run(): Promise<Held> {
     const { timeoutMs } = this.#options;
-    const { signal } = this.#abort;
-    const cancelDeadline = this.#clock.schedule(timeoutMs, () => this.#abort.abort(deadlineError(timeoutMs)));
+    const cancelDeadline = this.#clock.schedule(timeoutMs, () =>
+      this.#abort.abort(this.#conflict ?? deadlineError(timeoutMs)),
+    );
     try {
-      return (!isRejected && (await this.#look(held, signal))) || (await this.#obtain(held?.credential, signal));
+      const held = (await this.#look()) ?? (await this.#obtain());
+      if (this.#closed) throw this.#closed; // by a listener of what has just been told
+      return held;
+    } catch (error) {
+      throw this.#closed ?? toAuthError(error, 'sign-in', nameOf(this.#options.strategy));
     } finally {
       cancelDeadline();
     }
@@ -64,113 +103,140 @@ export class Flight {
 
   /** Ends it, and tells nobody. */
   close(reason: AuthError): void {
-    this.#closed = true;
+    this.#closed = reason;
     this.#abort.abort(reason);
   }
 
-  /** Looks whether the current credential was replaced. Gives it back, to be looked at again later, if it was not. */
-  async #look(held: Held | undefined, signal: AbortSignal): Promise<Held | undefined> {
-    const { isReplaced } = this.#options;
-    if (!held || held.mayEndAt < Infinity || !isReplaced) return undefined;
-    if (await untilAborted(signal, () => isReplaced(held.credential))) return undefined;
-    return lookAgain(held, this.#clock.now());
+  get #signal(): AbortSignal {
+    return this.#abort.signal;
   }
 
-  async #obtain(current: Credential | undefined, signal: AbortSignal): Promise<Held> {
+  /** Looks whether the current credential was replaced. Gives it back, to be looked at again later, if it is as good as before. */
+  async #look(): Promise<Held | undefined> {
+    const held = this.#held;
+    const { isReplaced } = this.#options;
+    if (this.isRejected || !held || held.mayEndAt < Infinity || !isReplaced) return undefined;
+    const isAnother = await obtainingFor(this, () => untilAborted(this.#signal, () => isReplaced(held.credential)));
+    return isAnother || this.isRejected ? undefined : lookAgain(held, moment(this.#clock));
+  }
+
+  async #obtain(): Promise<Held> {
     const shared = this.#shared;
-    if (!shared) return this.#renew(current, signal);
-    const unlock = await shared.lock(signal);
+    const current = this.#held?.credential;
+    if (!shared) return this.#renew(current);
+    const unlock = await shared.lock(this.#signal);
     try {
-      const stored = await shared.newerThan(current, signal);
+      const stored = await shared.newerThan(current, this.#signal);
       if (stored && !hasEnded(stored)) return this.#adopt(stored);
-      return await this.#renew(stored ?? current, signal);
+      return await this.#renew(stored ?? current);
     } finally {
       const unlocked = unlock && shared.unlock(unlock);
-      if (unlocked) await untilAborted(signal, () => unlocked).catch(() => {});
+      if (unlocked) await untilAborted(this.#signal, () => unlocked).catch(() => {});
     }
   }
 
-  async #renew(current: Credential | undefined, signal: AbortSignal): Promise<Held> {
+  async #renew(current: Credential | undefined): Promise<Held> {
     if (current && this.#canRefresh(current)) {
-      const refreshed = await this.#refresh(current, signal);
+      const refreshed = await this.#refresh(current);
       if (refreshed) return refreshed;
       // Without a lock, a sibling may have spent the refresh token meanwhile and saved what it got.
-      const stored = await this.#shared?.newerThan(current, signal);
+      const stored = await this.#shared?.newerThan(current, this.#signal);
       if (stored && !hasEnded(stored)) return this.#adopt(stored);
     }
-    return this.#signIn(signal);
+    return this.#signIn(current);
   }
 
-  /** A bearer credential without refresh token has nothing to refresh with. */
+  /** A bearer credential without refresh token has nothing to refresh with; one that was refused for good is not sent again. */
   #canRefresh(credential: Credential): boolean {
-    if (!this.#options.strategy.refresh) return false;
+    if (!this.#options.strategy.refresh || (this.spent && isSameCredential(this.spent, credential))) return false;
     return credential.refreshToken !== undefined || !credential.headerNames.includes('authorization');
   }
 
   /** Undefined if the server refuses to refresh; any other failure is thrown. */
-  async #refresh(current: Credential, signal: AbortSignal): Promise<Held | undefined> {
+  async #refresh(current: Credential): Promise<Held | undefined> {
     for (let tries = 1; ; tries++) {
+      const startedAt = this.#clock.now();
       try {
-        const held = await this.#call('refresh', signal, (context) =>
-          this.#options.strategy.refresh?.(current, context),
-        );
-        return await this.#publish('refreshed', held, signal);
+        return await this.#tried('refresh', (context) => this.#options.strategy.refresh?.(current, context));
       } catch (error) {
-        if (!(error instanceof AuthError) || !isRefusedRefresh(error)) throw error;
+        if (!(error instanceof AuthError) || !isRefused(error)) throw error;
         if (!error.retryable || tries === REFRESH_TRIES) {
+          this.spent = current;
           tellFailure(this.#options, error);
           return undefined;
         }
-        await this.#pause(tries - 1, signal);
+        await this.#pauseForOthers(tries - 1, startedAt);
       }
     }
   }
 
-  async #signIn(signal: AbortSignal): Promise<Held> {
+  async #signIn(former: Credential | undefined): Promise<Held> {
     for (let tries = 0; ; tries++) {
+      const startedAt = this.#clock.now();
       try {
-        const held = await this.#call('sign-in', signal, (context) => this.#options.strategy.signIn(context));
-        return await this.#publish('signedIn', held, signal);
+        return await this.#tried('sign-in', (context) => this.#options.strategy.signIn(context, former));
       } catch (error) {
         // A 401 that can be tried again is a write conflict: the server contradicts itself until the others are done.
-        const isConflict = error instanceof AuthError && error.status === 401 && error.retryable;
-        if (!isConflict || isRefusedRefresh(error)) throw error;
-        await this.#pause(tries, signal);
+        const isConflict = error instanceof AuthError && error.status === 401 && error.retryable && !isRefused(error);
+        if (!isConflict) throw error;
+        this.#conflict = error;
+        await this.#pauseForOthers(tries, startedAt);
       }
     }
   }
 
-  /** One call of the strategy, bounded by the deadline even if the strategy ignores its signal. */
-  async #call(
-    operation: Operation,
-    signal: AbortSignal,
-    call: (context: AuthContext) => Promise<Credential> | undefined,
-  ): Promise<Held> {
-    const sentAt = this.#clock.now();
-    const name = nameOf(this.#options.strategy);
-    let returned: unknown;
-    try {
-      returned = await untilAborted(signal, async () => call(this.#options.context(signal)));
-    } catch (error) {
-      throw signal.aborted ? signal.reason : toAuthError(error, operation, name);
+  /** Calls the strategy, again where that fails with what may pass, and publishes what it gives. */
+  async #tried(operation: Operation, call: (context: AuthContext) => Promise<Credential> | undefined): Promise<Held> {
+    let firstAt: number | undefined;
+    for (let failures = 1; ; failures++) {
+      try {
+        const held = await this.#call(operation, call);
+        return await this.#publish(operation, held);
+      } catch (error) {
+        const ms =
+          error instanceof AuthError && failures < this.#tries && pauseBeforeRetry(error, failures, this.#clock);
+        if (!ms) throw error;
+        const now = this.#clock.now();
+        firstAt ??= now;
+        if (now + ms >= Math.min(this.#deadlineAt, firstAt + RETRY_WINDOW_MS)) throw error;
+        this.#stumble();
+        await this.#pause(ms);
+      }
     }
-    const credential = asCredential(returned);
-    if (!credential) {
-      throw new AuthError('ERR_AUTH_BAD_RESPONSE', `The strategy "${name}" returned no Credential at ${operation}.`, {
-        hint: 'This is a fault in the strategy: return Credential.apiKey(…), Credential.bearer(…) or Credential.headers(…).',
-      });
-    }
-    const held = hold(credential, sentAt, this.#clock.random());
-    return this.#options.isReplaced && held.softAt === Infinity ? lookAgain(held, sentAt) : held;
   }
 
-  async #publish(event: 'signedIn' | 'refreshed', held: Held, signal: AbortSignal): Promise<Held> {
+  /** One call of the strategy, bounded by its deadline even if the strategy ignores its signal. */
+  async #call(operation: Operation, call: (context: AuthContext) => Promise<Credential> | undefined): Promise<Held> {
+    const sentAt = moment(this.#clock);
+    const { strategy, timeoutMs, isReplaced } = this.#options;
+    let signal = this.#signal;
+    let cancel = () => {};
+    if (timeoutMs > CALL_TIMEOUT_MS) {
+      const patience = new AbortController();
+      cancel = this.#clock.schedule(CALL_TIMEOUT_MS, () => patience.abort(deadlineError(CALL_TIMEOUT_MS)));
+      signal = AbortSignal.any([signal, patience.signal]);
+    }
+    let credential: Credential | undefined;
+    try {
+      const start = async () => call(this.#options.context(signal));
+      credential = asCredential(await obtainingFor(this, () => untilAborted(signal, start)));
+    } catch (error) {
+      throw signal.aborted ? signal.reason : toAuthError(error, operation, nameOf(strategy));
+    } finally {
+      cancel();
+    }
+    if (!credential) throw noCredential(nameOf(strategy), operation);
+    const held = hold(credential, sentAt, this.#clock.random());
+    return isReplaced && held.softAt === Infinity ? lookAgain(held, sentAt) : held;
+  }
+
+  async #publish(operation: Operation, held: Held): Promise<Held> {
     const { credential } = held;
-    await this.#shared?.save(credential, signal, () => this.#closed);
+    await this.#shared?.save(credential, this.#signal, () => this.#closed !== undefined);
     const { events, strategy } = this.#options;
     const { expiresAt } = credential;
     const detail = { strategy: nameOf(strategy), ...(expiresAt && { expiresAt }) };
-    if (event === 'signedIn') events.emit('signedIn', detail);
+    if (operation === 'sign-in') events.emit('signedIn', detail);
     else events.emit('refreshed', { ...detail, adopted: false });
     return held;
   }
@@ -179,14 +245,20 @@ export class Flight {
     const { events, strategy } = this.#options;
     const { expiresAt } = credential;
     events.emit('refreshed', { strategy: nameOf(strategy), ...(expiresAt && { expiresAt }), adopted: true });
-    return { ...hold(credential, this.#clock.now(), this.#clock.random()), isAdopted: true };
+    return hold(credential, moment(this.#clock), this.#clock.random(), true);
   }
 
-  #pause(times: number, signal: AbortSignal): Promise<void> {
-    const ms = doubled(CONFLICT_PAUSE, times) * (0.2 + 0.8 * this.#clock.random());
+  /** Lets others come to their end: for a random moment, longer where the server is slow. */
+  #pauseForOthers(times: number, startedAt: number): Promise<void> {
+    const took = this.#clock.now() - startedAt;
+    const most = Math.max(doubled(CONFLICT_PAUSE, times), Math.min(SLOW_CONFLICT.times * took, SLOW_CONFLICT.mostMs));
+    return this.#pause(most * (0.2 + 0.8 * this.#clock.random()));
+  }
+
+  #pause(ms: number): Promise<void> {
     let cancel = () => {};
     return untilAborted(
-      signal,
+      this.#signal,
       () => new Promise<void>((resolve) => (cancel = this.#clock.schedule(ms, resolve))),
     ).finally(() => cancel());
   }
@@ -202,14 +274,21 @@ export function tellFailure({ events, strategy }: FlightOptions, { code, status,
   });
 }
 
-/** A refused refresh leads to a sign-in; anything else that fails is an outage. */
-function isRefusedRefresh(error: AuthError): boolean {
+/** A refused refresh leads to a sign-in, and a refused sign-in is the end; anything else that fails is an outage. */
+function isRefused(error: AuthError): boolean {
   return error.code === 'ERR_AUTH_REFUSED' || error.code === 'ERR_AUTH_TOKEN_REFUSED';
 }
 
+function noCredential(strategy: string, operation: Operation): AuthError {
+  return new AuthError('ERR_AUTH_BAD_RESPONSE', `The strategy "${strategy}" returned no Credential at ${operation}.`, {
+    hint: 'This is a fault in the strategy: return Credential.apiKey(…), Credential.bearer(…) or Credential.headers(…).',
+  });
+}
+
 function deadlineError(timeoutMs: number): AuthError {
-  return new AuthError('ERR_AUTH_UNAVAILABLE', `No credential was obtained within ${timeoutMs} ms.`, {
-    hint: 'The Qelos instance does not answer, or too slowly. Check that QELOS_URL can be reached and look at its state; the option config.timeoutMs sets the limit. The next try is made by itself.',
+  const error = new AuthError('ERR_AUTH_UNAVAILABLE', `No credential was obtained within ${timeoutMs} ms.`, {
+    hint: 'The Qelos instance does not answer, or too slowly. Check that QELOS_URL can be reached and look at its state; the option config.timeoutMs sets the limit. Retried automatically.',
     retryable: true,
   });
+  return causedBy('ETIMEDOUT', error);
 }

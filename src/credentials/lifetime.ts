@@ -1,14 +1,17 @@
 import { type Credential, lifetimeOf } from '../contract/credential';
+import type { Clock } from './clock';
 
 /** The credential in use and the moments, on the monotonic clock, at which its windows begin. */
 export interface Held {
   readonly credential: Credential;
+  /** Whether it was taken over from another process, so that nobody here has seen the server give it. */
+  readonly isAdopted: boolean;
+  /** The wall clock less the monotonic one when its request was sent: what both have gone since is the same, or was not seen. */
+  readonly wallOffset: number;
   readonly softAt: number;
   readonly hardAt: number;
   /** From when on a refusal may simply mean that its life was over. */
   readonly mayEndAt: number;
-  /** Whether another process obtained it, so that its being refused proves nothing about renewing. */
-  readonly isAdopted?: true;
 }
 
 const SOFT_WINDOW = { share: 0.2, mostMs: 300_000 };
@@ -16,15 +19,47 @@ const HARD_WINDOW = { share: 0.05, mostMs: 10_000 };
 /** From when on after a look at what may have replaced a credential the next one is due: in the background; before sending. */
 const LOOK = { softMs: 5_000, hardMs: 30_000 };
 
+/** An infinite life would have no beginning of its windows; a thousand years are as good. */
+const MOST_LIFE_MS = 1_000 * 365 * 24 * 3_600_000;
+
+/** By so much the two clocks may differ although nothing happened. */
+const CLOCKS_DIFFER_MS = 5_000;
+/** Nobody suspends a process for longer: a machine without a clock of its own has learned what day it is. */
+const MOST_SUSPENDED_MS = 30 * 24 * 3_600_000;
+
+/**
+ * A moment of the monotonic clock as a credential sees it. That clock stands still while the machine is suspended (a laptop that
+ * sleeps, a frozen function), and the token ages all the same: what the wall clock has gone further counts too. A wall clock
+ * that was merely set forward looks alike and costs one renewal that was not due; set back, it counts for nothing.
+ */
+export function momentFor({ wallOffset }: Held, now: number): number {
+  const unseen = Date.now() - now - wallOffset;
+  return unseen > CLOCKS_DIFFER_MS && unseen < MOST_SUSPENDED_MS ? now + unseen : now;
+}
+
 /** A life that is unknown, or so short that it may end at any moment, has no windows: such a credential is used until refused. */
-export function hold(credential: Credential, sentAt: number, random: number): Held {
-  const life = lifetimeOf(credential);
-  const mayEndAt = life === undefined ? Number.POSITIVE_INFINITY : sentAt + life;
-  if (!life) return { credential, softAt: Infinity, hardAt: Infinity, mayEndAt };
+export function hold(credential: Credential, sentAt: Moment, random: number, isAdopted = false): Held {
+  const known = lifetimeOf(credential);
+  const life = known && Math.min(known, MOST_LIFE_MS);
+  const mayEndAt = life === undefined ? Number.POSITIVE_INFINITY : sentAt.now + life;
+  const held = { credential, isAdopted, wallOffset: sentAt.wall - sentAt.now, mayEndAt };
+  if (!life) return { ...held, softAt: Infinity, hardAt: Infinity };
   const before = ({ share, mostMs }: { share: number; mostMs: number }) => Math.min(life * share, mostMs);
   const hardAt = mayEndAt - before(HARD_WINDOW);
   const earliest = mayEndAt - before(SOFT_WINDOW);
-  return { credential, softAt: earliest + (hardAt - earliest) * random, hardAt, mayEndAt };
+  return { ...held, softAt: earliest + (hardAt - earliest) * random, hardAt };
+}
+
+/** One moment by both clocks. */
+export interface Moment {
+  /** Monotonic. */
+  readonly now: number;
+  readonly wall: number;
+}
+
+/** This moment. */
+export function moment(clock: Clock): Moment {
+  return { now: clock.now(), wall: Date.now() };
 }
 
 /** A credential without windows is used until it is refused. */
@@ -33,8 +68,8 @@ export function endOf({ hardAt, mayEndAt }: Held): number {
 }
 
 /** A credential of unknown life that may be replaced is looked at again soon; until then, and if that fails, it serves on. */
-export function lookAgain(held: Held, lookedAt: number): Held {
-  return { ...held, softAt: lookedAt + LOOK.softMs, hardAt: lookedAt + LOOK.hardMs };
+export function lookAgain(held: Held, { now, wall }: Moment): Held {
+  return { ...held, wallOffset: wall - now, softAt: now + LOOK.softMs, hardAt: now + LOOK.hardMs };
 }
 
 /** Whether a stored credential is past its end by this machine's clock; only then is it worth nothing. */

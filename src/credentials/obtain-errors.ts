@@ -1,4 +1,3 @@
-import { isNativeError } from 'node:util/types';
 import { isAxiosError } from 'axios';
 import { AuthError, isAuthError, kindOf } from '../contract/auth-error';
 
@@ -51,68 +50,153 @@ export function errorFromAnswer(operation: Operation, answer: FailedAnswer): Aut
   });
 }
 
+/** By these codes of Node, undici and axios there was no connection, or it broke: what may be different a moment later. */
+const BROKEN = new Set([
+  'ECONNRESET',
+  'ECONNREFUSED',
+  'EPIPE',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'EHOSTDOWN',
+  'ENETUNREACH',
+  'ENETDOWN',
+  'EADDRNOTAVAIL',
+  'ERR_NETWORK',
+  'ERR_STREAM_PREMATURE_CLOSE',
+  'UND_ERR_SOCKET',
+]);
+
+/** By these a time-out of somebody's own ended it: the server is slow, and more of the same does not help it. */
+const TIMED_OUT = new Set([
+  'ETIMEDOUT',
+  'ECONNABORTED',
+  'ESOCKETTIMEDOUT',
+  'UND_ERR_CONNECT_TIMEOUT',
+  'UND_ERR_HEADERS_TIMEOUT',
+  'UND_ERR_BODY_TIMEOUT',
+]);
+
+/** The answers of a server, or of a proxy in front of it, that is out of order for a moment. */
+const PASSING_STATUSES: readonly unknown[] = [500, 502, 503, 504];
+
+/** The network faults behind AuthErrors, which show nothing of them but a code in their message. */
+const networkFaults = new WeakMap<AuthError, string>();
+
+/** Whether what failed may succeed a moment later, so that it is worth to try again while callers wait. */
+export function mayPass(error: AuthError): boolean {
+  if (error.code !== 'ERR_AUTH_UNAVAILABLE' || !error.retryable) return false;
+  return error.status === undefined
+    ? BROKEN.has(networkFaults.get(error) ?? '')
+    : PASSING_STATUSES.includes(error.status);
+}
+
+/** Whether there was no answer at all: nobody is served by asking such a server less often than every few seconds. */
+export function isUnreachable(error: AuthError): boolean {
+  return networkFaults.has(error);
+}
+
+/** Notes the network fault behind an error. */
+export function causedBy(code: string, error: AuthError): AuthError {
+  networkFaults.set(error, code);
+  return error;
+}
+
+/** The same error in other words, such as those that say which tenant it is about. */
+export function reworded(error: AuthError, message: string): AuthError {
+  const { code, hint, status, retryable, retryAfterMs } = error;
+  const said = new AuthError(code, message, { hint, status, retryable, retryAfterMs });
+  const fault = networkFaults.get(error);
+  return fault === undefined ? said : causedBy(fault, said);
+}
+
+/** The code of the network fault that an error is, or was caused by. */
+function networkCode(error: unknown): string | undefined {
+  for (let current = error, depth = 0; typeof current === 'object' && current !== null && depth < 8; depth++) {
+    const { code, name, cause } = current as { code?: unknown; name?: unknown; cause?: unknown };
+    if (typeof code === 'string' && (BROKEN.has(code) || TIMED_OUT.has(code))) return code;
+    if (name === 'TimeoutError') return 'ETIMEDOUT'; // AbortSignal.timeout()
+    current = cause;
+  }
+  return undefined;
+}
+
 /** No answer at all: a network fault, a time-out, an answer out of bounds. */
 function errorWithoutAnswer(operation: Operation, code: string | undefined): AuthError {
-  if (code === 'ERR_BAD_RESPONSE') {
-    return new AuthError('ERR_AUTH_BAD_RESPONSE', `The ${operation} was answered with more than a credential can be.`, {
-      hint: 'Check that QELOS_URL is the base URL of a Qelos instance, and what stands in front of it.',
-      retryable: true,
-    });
-  }
-  return new AuthError('ERR_AUTH_UNAVAILABLE', `The ${operation} got no answer (${code ?? 'network fault'}).`, {
-    hint: 'Check that QELOS_URL (or the server that a strategy of your own asks) can be reached from this machine: host name, port, firewall, certificate. The next try is made by itself.',
+  const text = `The ${operation} got no answer (${code ?? 'network fault'}).`;
+  const error = new AuthError('ERR_AUTH_UNAVAILABLE', text, {
+    hint: 'Check that QELOS_URL (or the server that a strategy of your own asks) can be reached from this machine: host name, port, firewall, certificate. Retried automatically.',
+    retryable: true,
+  });
+  return code === undefined ? error : causedBy(code, error);
+}
+
+function tooLarge(operation: Operation): AuthError {
+  return new AuthError('ERR_AUTH_BAD_RESPONSE', `The ${operation} was answered with more than a credential can be.`, {
+    hint: 'Check that QELOS_URL is the base URL of a Qelos instance, and what stands in front of it.',
     retryable: true,
   });
 }
 
 /**
- * The one boundary over which failures of strategies come: turns whatever was thrown into a well-formed AuthError. Of a
- * foreign error it keeps no text: it could hold a secret. Never throws.
+ * Turns whatever a strategy failed with into a well-formed AuthError of this copy of the package; the one place that does. Of
+ * a foreign error it keeps no text: it could hold a secret. Never throws.
  */
 export function toAuthError(error: unknown, operation: Operation, strategy: string): AuthError {
   try {
     if (isAuthError(error)) return wellFormed(error);
     // As `fetch` says that there was no answer.
     const fault = error instanceof TypeError && isAxiosError(error.cause) ? error.cause : error;
-    if (isAxiosError(fault)) {
-      const { response, code } = fault;
-      if (response === undefined) return errorWithoutAnswer(operation, code);
-      const retryAfter = response.headers?.['retry-after'];
+    if (isAxiosError(fault) && fault.response !== undefined) {
+      const retryAfter = fault.response.headers['retry-after'];
       return errorFromAnswer(operation, {
-        status: response.status,
+        status: fault.response.status,
         retryAfter: typeof retryAfter === 'string' ? retryAfter : undefined,
       });
     }
+    const code = networkCode(fault);
+    if (code !== undefined) return errorWithoutAnswer(operation, code);
+    if (isAxiosError(fault)) {
+      if (fault.code !== 'ERR_BAD_RESPONSE') return errorWithoutAnswer(operation, fault.code);
+      // By the same code axios says that the body was too large and that its connection broke.
+      return /abort/.test(fault.message) ? errorWithoutAnswer(operation, 'ECONNRESET') : tooLarge(operation);
+    }
+    return strategyFault(
+      error instanceof Error ? kindOf(error) : `a value of type ${typeof error}`,
+      operation,
+      strategy,
+    );
   } catch {
-    // What it was made of could not be looked at: it is as foreign as any other.
+    return strategyFault('something that cannot be looked at', operation, strategy);
   }
-  const kind = kindOf(error);
-  const thrown = error instanceof Error || isNativeError(error) ? kind : `a value of type ${kind}`;
-  return new AuthError(
-    'ERR_AUTH_BAD_RESPONSE',
-    `The strategy "${strategy}" failed at ${operation}: it threw ${thrown}.`,
-    {
-      hint: 'This is a fault in the strategy. Have it throw an AuthError that says what is wrong; the text of other errors is not shown, as it could hold a secret.',
-    },
-  );
 }
 
-/**
- * An AuthError of ours with what one has that may be of another copy of this package, or of a class that extends it. What
- * the failure memory reckons with has to be a number: NaN would end no pause, and infinity every one.
- */
+function strategyFault(thrown: string, operation: Operation, strategy: string): AuthError {
+  const text = `The strategy "${strategy}" failed at ${operation}: it threw ${thrown}.`;
+  return new AuthError('ERR_AUTH_BAD_RESPONSE', text, {
+    hint: 'This is a fault in the strategy. Have it throw an AuthError that says what is wrong; the text of other errors is not shown, as it could hold a secret.',
+  });
+}
+
+/** Of another copy of the package, of a class that extends ours, or with numbers that are none: what it says, in an AuthError of ours. */
 function wellFormed(error: AuthError): AuthError {
-  const { code, message, hint, status, retryable, retryAfterMs: given, cause } = error;
-  const retryAfterMs = typeof given === 'number' && given > 0 ? Math.min(given, MAX_RETRY_AFTER_MS) : undefined;
-  const isOurs = Object.getPrototypeOf(error) === AuthError.prototype && given === retryAfterMs;
-  if (isOurs) return error;
-  return new AuthError(code, String(message), {
-    hint: String(hint),
+  const { code, message, hint, status, retryable, retryAfterMs, cause } = error;
+  const details = {
+    hint,
     status: Number.isInteger(status) ? status : undefined,
     retryable: retryable === true,
-    retryAfterMs,
+    retryAfterMs: clamped(retryAfterMs),
     cause,
-  });
+  };
+  const isOurs = Object.getPrototypeOf(error) === AuthError.prototype;
+  const isAsItSays =
+    details.status === status && details.retryable === retryable && details.retryAfterMs === retryAfterMs;
+  return isOurs && isAsItSays ? error : new AuthError(code, String(message), details);
+}
+
+/** Milliseconds to wait that somebody else has named: a positive number of at most five minutes, or none. */
+function clamped(ms: number | undefined): number | undefined {
+  return typeof ms === 'number' && ms > 0 ? Math.min(ms, MAX_RETRY_AFTER_MS) : undefined;
 }
 
 /** The name of a strategy, for messages and events. Never throws, as a getter of somebody else's may. */

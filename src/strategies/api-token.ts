@@ -3,10 +3,10 @@ import { AuthError } from '../contract/auth-error';
 import type { ApiAnswer, AuthContext, AuthStrategy } from '../contract/auth-strategy';
 import { Credential, headersOf } from '../contract/credential';
 import { inject, injectable } from '../di';
-import { isRefusedCredential } from '../qelos/refusal';
+import { isRefusedCredential, messageOf } from '../qelos/refusal';
 import { AUTH_CONFIG } from '../tokens';
 import { RefusedToken } from './refused-token';
-import { readSecretFile, reasonOf } from './secret-file';
+import { readSecretFile, UnreadableFile } from './secret-file';
 import { noSession, signInSdk, workspaceMismatch } from './sign-in-sdk';
 
 /** A file that is being written when its token is refused may hold another one a moment later: so many tokens are tried. */
@@ -41,12 +41,9 @@ export class ApiTokenStrategy implements AuthStrategy {
     for (let tokens = 1; ; tokens++) {
       const token = apiToken ?? (await this.#tokenFromFile());
       const credential = await checkApiToken(this.#config, token, context);
-      if (credential) {
-        this.#refused.forget(token);
-        return credential;
-      }
+      if (credential) return credential;
       if (apiToken !== undefined) throw this.#refusal();
-      this.#refused.remember(token);
+      this.#refused.refuse(token);
       if (tokens === MOST_TOKENS) throw this.#refusal();
     }
   }
@@ -75,14 +72,11 @@ export class ApiTokenStrategy implements AuthStrategy {
     try {
       token = (await readSecretFile(path)).trim();
     } catch (error) {
-      throw new AuthError(
-        'ERR_AUTH_CONFIG',
-        `QELOS_API_TOKEN_FILE names a file that cannot be read (${reasonOf(error)}).`,
-        {
-          hint: 'Name a regular file that holds the token and that the user the plugin runs as may read. It is retried automatically.',
-          retryable: true,
-        },
-      );
+      const reason = error instanceof UnreadableFile ? error.reason : 'unknown error';
+      throw new AuthError('ERR_AUTH_CONFIG', `QELOS_API_TOKEN_FILE names a file that cannot be read (${reason}).`, {
+        hint: 'Check that it is a regular file with the token and nothing else in it, and that the user the plugin runs as may read it. Retried automatically.',
+        retryable: true,
+      });
     }
     const fault = faultOf(token, true);
     if (fault !== undefined) {
@@ -107,6 +101,21 @@ export class ApiTokenStrategy implements AuthStrategy {
   }
 }
 
+/** Recorded: what an auth service answers to a key when its database is closed, as while it is being deployed. */
+const NOT_CHECKED = 'API token authentication failed';
+
+function notChecked(): AuthError {
+  return new AuthError(
+    'ERR_AUTH_UNAVAILABLE',
+    `The API token could not be checked: "${NOT_CHECKED}" (HTTP status 401).`,
+    {
+      hint: 'The auth service is out of order for the moment, as while it is being deployed; nothing is wrong with the token. Retried automatically.',
+      status: 401,
+      retryable: true,
+    },
+  );
+}
+
 /**
  * Asks the instance whose an API token is (`GET /api/me`, through the SDK's `apiTokenSignin`).
  *
@@ -118,12 +127,15 @@ export async function checkApiToken(
   token: string,
   context: AuthContext,
 ): Promise<Credential | undefined> {
-  const { sdk, lastStatus, remember } = signInSdk(url, context, 'sign-in');
+  const { sdk, lastStatus, lastBody, remember } = signInSdk(url, context, 'sign-in');
   let user: Awaited<ReturnType<typeof sdk.authentication.apiTokenSignin>>;
   try {
     user = await sdk.authentication.apiTokenSignin(token);
   } catch (error) {
-    if (lastStatus() === 401) return undefined;
+    if (lastStatus() === 401) {
+      if (messageOf(lastBody()) === NOT_CHECKED) throw notChecked();
+      return undefined;
+    }
     throw error;
   }
   if (typeof user !== 'object' || user === null || !('_id' in user)) throw noSession('sign-in');

@@ -1,13 +1,13 @@
 import type { Stats } from 'node:fs';
 import { join } from 'node:path';
-import { type AuthConfig, faultOf } from '../config';
+import { type AuthConfig, faultOf, given } from '../config';
 import { AuthError } from '../contract/auth-error';
 import type { ApiAnswer, AuthContext, AuthStrategy } from '../contract/auth-strategy';
 import type { Credential } from '../contract/credential';
 import { isRefusedCredential } from '../qelos/refusal';
 import { checkApiToken } from './api-token';
 import { RefusedToken } from './refused-token';
-import { readSecretFileSync, reasonOf } from './secret-file';
+import { readSecretFileSync, UnreadableFile } from './secret-file';
 
 /** Where the Qelos CLI keeps its log-in, as its user knows it. */
 const FILE = '~/.qelos/credentials.json';
@@ -37,8 +37,8 @@ export class CliLoginStrategy implements AuthStrategy {
   /** @param env - where settings are read from: `NODE_ENV`, and `HOME` or `USERPROFILE`, without which there is no log-in */
   constructor(config: AuthConfig, env: Readonly<Record<string, string | undefined>>) {
     this.#config = config;
-    this.#home = env['HOME'] || env['USERPROFILE'];
-    if (env['NODE_ENV'] === 'production') this.#lacks = 'a NODE_ENV other than "production"';
+    this.#home = given(env, 'HOME') || given(env, 'USERPROFILE');
+    if (given(env, 'NODE_ENV') === 'production') this.#lacks = 'a NODE_ENV other than "production"';
     else if (isConfiguredOtherwise(config)) this.#lacks = `a log-in of the Qelos CLI (not looked for)`;
     else this.#lacks = this.#login().lacks;
   }
@@ -60,14 +60,10 @@ export class CliLoginStrategy implements AuthStrategy {
         retryable: true,
       });
     }
-    if (!this.#refused.isResting(token)) {
-      const credential = await checkApiToken(this.#config, token, context);
-      if (credential) {
-        this.#refused.forget(token);
-        return credential;
-      }
-      this.#refused.remember(token);
-    }
+    const isResting = this.#refused.isResting(token);
+    const credential = isResting ? undefined : await checkApiToken(this.#config, token, context);
+    if (credential) return credential;
+    if (!isResting) this.#refused.refuse(token);
     throw new AuthError('ERR_AUTH_TOKEN_REFUSED', `The API token that the Qelos CLI stored in ${FILE} was refused.`, {
       hint: 'It has expired (after a year) or was revoked. Run "qelos auth login"; the file is read again by itself.',
       retryable: true,
@@ -93,16 +89,19 @@ function isConfiguredOtherwise({ strategy, apiToken, apiTokenFile, username, pas
 
 /** Reads at once, as it decides on the choice of a strategy; the file is small and on the developer's own machine. */
 function readLogin(path: string, wanted: string): Login {
-  let found: ReturnType<typeof readSecretFileSync>;
+  let text: string;
   try {
-    found = readSecretFileSync(path, faultOfOwner);
+    text = readSecretFileSync(path, (stats) => {
+      const lacks = faultOfOwner(stats);
+      if (lacks !== undefined) throw new Unfit(lacks);
+    });
   } catch (error) {
-    const reason = reasonOf(error);
-    if (reason === 'ENOENT') return { lacks: 'a log-in of the Qelos CLI (run "qelos auth login")' };
+    const { reason } = error as UnreadableFile;
+    if (error instanceof Unfit) return { lacks: reason };
+    if (reason === 'ENOENT') return { lacks: `a log-in of the Qelos CLI (run "qelos auth login")` };
     return { lacks: `a ${FILE} that can be read (${reason})` };
   }
-  if (found.text === undefined) return { lacks: found.fault };
-  const { appUrl, apiToken } = parse(found.text);
+  const { appUrl, apiToken } = parse(text);
   const origin = originOf(appUrl);
   if (origin === undefined) return { lacks: `a ${FILE} with the URL of an instance in it (run "qelos auth login")` };
   if (origin !== wanted) {
@@ -114,6 +113,9 @@ function readLogin(path: string, wanted: string): Login {
     ? { token: apiToken.trim() }
     : { lacks: `an API token in ${FILE} (what is there ${fault})` };
 }
+
+/** A file that could be read and must not be used; its reason says what is lacking. */
+class Unfit extends UnreadableFile {}
 
 /** Somebody else's file could bring somebody else's token. Windows has no such rights; there the user's profile folder has to do. */
 function faultOfOwner({ uid, mode }: Pick<Stats, 'uid' | 'mode'>): string | undefined {

@@ -1,28 +1,23 @@
 import { COOL_DOWN, doubled } from '../credentials/clock';
 
 /**
- * The token that the server refused last, so that the same one is not sent with every attempt. It is sent again after the
- * cool-down of any refusal (30 s, doubling to 5 min): Qelos refuses a good one while its auth service is being deployed.
+ * The token from a source of its own (a file) that the server refused last, so that the same one is not sent again and again.
+ * As Qelos refuses good ones now and then, that is not for ever: it ends by the cool-down of any other refusal.
  */
 export class RefusedToken {
   #token: string | undefined;
   #until = 0;
-  #times = 0;
+  #streak = 0;
 
-  /** Remembers that a token was refused just now. */
-  remember(token: string): void {
-    this.#times = token === this.#token ? this.#times + 1 : 0;
+  /** Notes that a token was refused. */
+  refuse(token: string): void {
+    this.#streak = token === this.#token ? this.#streak + 1 : 0;
     this.#token = token;
-    this.#until = performance.now() + doubled(COOL_DOWN, this.#times);
+    this.#until = performance.now() + doubled(COOL_DOWN, this.#streak);
   }
 
-  /** Whether a token was refused so lately that it is not worth sending. */
+  /** Whether a token was refused so lately that it must not be sent. */
   isResting(token: string): boolean {
     return token === this.#token && performance.now() < this.#until;
-  }
-
-  /** Tells that a token was accepted. */
-  forget(token: string): void {
-    if (token === this.#token) this.#token = undefined;
   }
 }

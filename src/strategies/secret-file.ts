@@ -1,78 +1,98 @@
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { type FileHandle, open, stat } from 'node:fs/promises';
 
-/** More than any file with a secret in it has: a token, or the log-in of a command line. */
-const MAX_BYTES = 64 * 1024;
+/** More than any token file or log-in holds. */
+const MOST_BYTES = 64 * 1024;
 
-/** Opening a FIFO to read waits for whoever writes, in a thread that nothing else gets; unless it is told not to. */
-const READ = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
+/** A file system that does not answer, such as a network share that has gone, must not hold up a sign-in. */
+const MOST_MS = 900;
 
-/** Why a file is not one to take a secret from. */
-class UnfitFile extends Error {}
+/** Opening a FIFO would wait for its writer, in a thread that many others need; opening a terminal could make it ours. */
+const OPEN_FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0);
+
+/** Why a file cannot be read, in a word or two that hold nothing of its content. */
+export class UnreadableFile extends Error {
+  constructor(readonly reason: string) {
+    super(`The file cannot be read (${reason}).`);
+  }
+}
+
+/** Reads that have been given up and still hold a thread: there is never a second one for the same path. */
+const pending = new Map<string, Promise<string>>();
 
 /**
- * The text of a small regular file. A FIFO, a device, a directory and whatever is larger than 64 KiB is not read at all.
+ * The text of a small regular file.
  *
- * @throws what {@link reasonOf} has words for
+ * @throws UnreadableFile (as a rejection, within a second) also if it is a directory, a FIFO, a socket or a device, or if it is
+ *   larger than 64 KiB
  */
 export async function readSecretFile(path: string): Promise<string> {
-  const file = await open(path, READ);
+  let reading = pending.get(path);
+  if (!reading) {
+    reading = read(path).finally(() => pending.delete(path));
+    pending.set(path, reading);
+  }
+  let timer: NodeJS.Timeout | undefined;
+  const patience = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new UnreadableFile(`no answer within ${MOST_MS} ms`)), MOST_MS);
+  });
   try {
-    assertFit(await file.stat());
-    const buffer = Buffer.alloc(MAX_BYTES + 1);
-    let size = 0;
-    for (let read = -1; read !== 0 && size < buffer.length; size += read) {
-      ({ bytesRead: read } = await file.read(buffer, size, buffer.length - size, size));
-    }
-    return textOf(buffer, size);
+    return await Promise.race([reading, patience]);
   } finally {
-    await file.close();
+    clearTimeout(timer);
+  }
+}
+
+async function read(path: string): Promise<string> {
+  let file: FileHandle | undefined;
+  try {
+    assertSmallFile(await stat(path)); // before it is opened: that alone does something to some devices
+    file = await open(path, OPEN_FLAGS);
+    assertSmallFile(await file.stat()); // it may be another one by now
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(MOST_BYTES + 1), 0, MOST_BYTES + 1, 0);
+    return textOf(buffer, bytesRead);
+  } catch (error) {
+    throw asUnreadable(error);
+  } finally {
+    await file?.close().catch(() => {});
   }
 }
 
 /**
- * The same at once, for what has to be known before anything can wait.
+ * The same at once, for where a choice depends on it.
  *
- * @param fault - what else is wrong with the file, in words of the caller's; undefined if nothing is
- * @returns the text, or `fault` and no text
- * @throws what {@link reasonOf} has words for
+ * @param check - throws UnreadableFile if the file must not be used
  */
-export function readSecretFileSync(
-  path: string,
-  fault: (stats: Stats) => string | undefined,
-): { text: string; fault?: never } | { fault: string; text?: never } {
-  const file = openSync(path, READ);
+export function readSecretFileSync(path: string, check: (stats: Stats) => void): string {
+  let file: number | undefined;
   try {
+    file = openSync(path, OPEN_FLAGS);
     const stats = fstatSync(file);
-    assertFit(stats);
-    const found = fault(stats);
-    if (found !== undefined) return { fault: found };
-    const buffer = Buffer.alloc(MAX_BYTES + 1);
-    let size = 0;
-    for (let read = -1; read !== 0 && size < buffer.length; size += read) {
-      read = readSync(file, buffer, size, buffer.length - size, size);
-    }
-    return { text: textOf(buffer, size) };
+    assertSmallFile(stats);
+    check(stats);
+    const buffer = Buffer.alloc(MOST_BYTES + 1);
+    return textOf(buffer, readSync(file, buffer, 0, MOST_BYTES + 1, 0));
+  } catch (error) {
+    throw asUnreadable(error);
   } finally {
-    closeSync(file);
+    if (file !== undefined) closeSync(file);
   }
 }
 
-function assertFit(stats: Stats): void {
-  if (!stats.isFile()) throw new UnfitFile(stats.isDirectory() ? 'EISDIR' : 'not a regular file');
-  assertSize(stats.size);
+function assertSmallFile(stats: Stats): void {
+  if (stats.isDirectory()) throw new UnreadableFile('EISDIR');
+  if (!stats.isFile()) throw new UnreadableFile('not a regular file');
+  if (stats.size > MOST_BYTES) throw new UnreadableFile(`more than ${MOST_BYTES} bytes`);
 }
 
-function textOf(buffer: Buffer, size: number): string {
-  assertSize(size);
-  return buffer.toString('utf8', 0, size);
+/** A file of `/proc` says that it has no size. */
+function textOf(buffer: Buffer, length: number): string {
+  if (length > MOST_BYTES) throw new UnreadableFile(`more than ${MOST_BYTES} bytes`);
+  return buffer.toString('utf8', 0, length);
 }
 
-function assertSize(size: number): void {
-  if (size > MAX_BYTES) throw new UnfitFile(`larger than ${MAX_BYTES / 1024} KiB`);
-}
-
-/** Why a file could not be read, in a word or two: a code of the operating system, or why it was not tried. */
-export function reasonOf(error: unknown): string {
-  return error instanceof UnfitFile ? error.message : ((error as NodeJS.ErrnoException).code ?? 'unknown error');
+function asUnreadable(error: unknown): UnreadableFile {
+  if (error instanceof UnreadableFile) return error;
+  const { code } = error as NodeJS.ErrnoException;
+  return new UnreadableFile(code ?? 'unknown error');
 }

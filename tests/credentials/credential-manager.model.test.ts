@@ -5,6 +5,7 @@ import { AuthError } from '../../src/contract/auth-error';
 import type { AuthContext, AuthStrategy } from '../../src/contract/auth-strategy';
 import { Credential } from '../../src/contract/credential';
 import { CredentialManager } from '../../src/credentials/credential-manager';
+import { causedBy } from '../../src/credentials/obtain-errors';
 import { EventHub } from '../../src/events';
 import { webTokenFor } from './json-web-token';
 import { SetClock, settled } from './set-clock';
@@ -20,8 +21,11 @@ const DEADLINE = 20_000;
 type Operation = 'sign-in' | 'refresh';
 type Outcome =
   | { kind: 'ok'; life: number | undefined }
-  | { kind: 'spurious' | 'refused' | 'fault' }
-  | { kind: 'outage'; retryAfterMs: number | undefined };
+  | { kind: 'spurious' | 'refused' | 'doubted' | 'fault' | 'reset' }
+  | { kind: 'outage' | 'hiccup'; retryAfterMs: number | undefined };
+
+/** What says nothing of the refresh token. */
+const isOutage = ({ kind }: Outcome) => kind === 'outage' || kind === 'hiccup' || kind === 'reset';
 
 /** A server that answers when it is told to. It notices what must never happen. */
 class Server implements AuthStrategy {
@@ -54,7 +58,7 @@ class Server implements AuthStrategy {
       settle(this.#newest);
       return this.#newest;
     }
-    if (operation === 'sign-in' || outcome.kind !== 'outage') this.excuses++;
+    if (operation === 'sign-in' || !isOutage(outcome)) this.excuses++;
     settle(errorOf(operation, outcome));
     return undefined;
   }
@@ -88,6 +92,12 @@ function errorOf(operation: Operation, outcome: Outcome): unknown {
   switch (outcome.kind) {
     case 'outage':
       return new AuthError('ERR_AUTH_UNAVAILABLE', 'down', { hint, retryable: true, ...outcome });
+    case 'hiccup':
+      return new AuthError('ERR_AUTH_UNAVAILABLE', 'down', { hint, retryable: true, status: 503, ...outcome });
+    case 'reset':
+      return causedBy('ECONNRESET', new AuthError('ERR_AUTH_UNAVAILABLE', 'down', { hint, retryable: true }));
+    case 'doubted':
+      return new AuthError('ERR_AUTH_REFUSED', 'not now', { hint, status: 401, retryable: true });
     case 'refused':
       return new AuthError('ERR_AUTH_REFUSED', 'no', { hint, status: 401 });
     case 'spurious': {
@@ -102,6 +112,8 @@ function errorOf(operation: Operation, outcome: Outcome): unknown {
 /** One caller, and what has become of it. */
 interface Caller {
   readonly saysRejected: boolean;
+  /** Whether it has the current credential to go on with as soon as a try has failed, and not only once the flight has. */
+  isImpatient?: boolean;
   expected: Credential | string | undefined;
   actual: Credential | string | undefined;
 }
@@ -114,13 +126,38 @@ interface Current {
   readonly mayEnd: number;
 }
 
+interface Underway {
+  operation: Operation;
+  /** When its first try since an answer began, and when the one that counts did. */
+  startedAt: number;
+  sentAt: number;
+  /** How often the server contradicted itself, and how many tries in a row have failed that may pass. */
+  refusals: number;
+  failures: number;
+  firstFailureAt: number | undefined;
+  readonly deadline: number;
+  readonly mostFailures: number;
+  pausedUntil?: number | undefined;
+  isRejected: boolean;
+  hasStumbled: boolean;
+  hasConflict: boolean;
+}
+
+const WAITS = {
+  refusal: [30_000, 300_000],
+  doubted: [1_000, 4_000],
+  unreachable: [1_000, 4_000],
+  outage: [1_000, 60_000],
+} as const;
+
 /** The rules once more, as plainly as can be. */
 class Model {
   now = 1_000;
   current: Current | undefined;
   readonly former: Credential[] = [];
-  flight: { operation: Operation; sentAt: number; tries: number; deadline: number; pausedUntil?: number } | undefined;
-  rest: { until: number; streak: number; isRefusal: boolean; code: string } | undefined;
+  flight: Underway | undefined;
+  rest: { until: number; base: number; since: number; kind: keyof typeof WAITS; code: string } | undefined;
+  spent: Credential | undefined;
   useless = { until: 0, streak: 0 };
   uncured: { last: Credential | undefined; count: number } = { last: undefined, count: 0 };
   waiting: Caller[] = [];
@@ -134,42 +171,106 @@ class Model {
     else if (rejected === current.credential) {
       const useless = now < this.useless.until && (now < current.mayEnd || this.uncured.count >= 5);
       if (useless) caller.expected = current.credential;
-      else this.fly(caller);
+      else this.fly(caller, true);
+    } else if (this.flight?.isRejected) {
+      this.fly(caller);
     } else if (now < current.hard) {
       caller.expected = current.credential;
       if (now >= current.soft && !this.isResting()) this.fly();
-    } else this.fly(caller);
+    } else {
+      caller.isImpatient = true;
+      this.fly(caller);
+    }
   }
 
-  fly(caller?: Caller): void {
+  fly(caller?: Caller, isRejected = false): void {
     if (!this.flight && this.rest && this.isResting()) {
       if (caller) caller.expected = this.failed(caller, this.rest.code);
       return;
     }
-    if (!this.flight) this.begin(this.current ? 'refresh' : 'sign-in', this.now + DEADLINE);
-    if (caller) this.waiting.push(caller);
+    if (!this.flight) this.depart();
+    if (isRejected && this.flight) this.flight.isRejected = true;
+    if (!caller) return;
+    this.waiting.push(caller);
+    if (this.flight?.hasStumbled) this.serveTheImpatient();
   }
 
-  begin(operation: Operation, deadline: number): void {
-    this.flight = { operation, sentAt: this.now, tries: 0, deadline };
-    this.count[operation]++;
+  depart(): void {
+    this.flight = {
+      operation: this.current && this.current.credential !== this.spent ? 'refresh' : 'sign-in',
+      startedAt: this.now,
+      sentAt: this.now,
+      refusals: 0,
+      failures: 0,
+      firstFailureAt: undefined,
+      deadline: this.now + DEADLINE,
+      mostFailures: this.rest?.kind === 'outage' ? 1 : 6,
+      isRejected: false,
+      hasStumbled: false,
+      hasConflict: false,
+    };
+    this.count[this.flight.operation]++;
   }
 
   answer(outcome: Outcome, credential: Credential | undefined): void {
-    const flight = this.flight as NonNullable<Model['flight']>;
+    const flight = this.flight as Underway;
     const isRefresh = flight.operation === 'refresh';
+    const isRefused = outcome.kind === 'spurious' || (outcome.kind === 'doubted' && isRefresh);
     if (outcome.kind === 'ok') {
       this.obtained(credential as Credential, flight.sentAt, outcome.life);
-    } else if (outcome.kind === 'spurious' && !(isRefresh && flight.tries === 2)) {
-      flight.pausedUntil = this.now + Math.min(250 * 2 ** flight.tries, 2_000) * (0.2 + 0.8 * this.chance);
-      flight.tries++;
-    } else if (isRefresh && (outcome.kind === 'spurious' || outcome.kind === 'refused')) {
-      this.begin('sign-in', flight.deadline);
+    } else if (isRefused && !(isRefresh && flight.refusals === 2)) {
+      const most = Math.max(
+        Math.min(250 * 2 ** flight.refusals, 2_000),
+        Math.min(2 * (this.now - flight.startedAt), 8_000),
+      );
+      flight.refusals++;
+      flight.hasConflict ||= !isRefresh;
+      flight.failures = 0;
+      flight.firstFailureAt = undefined;
+      this.pause(most * (0.2 + 0.8 * this.chance));
+    } else if (isRefresh && (isRefused || outcome.kind === 'refused')) {
+      this.spent = this.current?.credential;
+      Object.assign(flight, { operation: 'sign-in', refusals: 0, failures: 0, firstFailureAt: undefined });
+      this.send(true);
+    } else if (outcome.kind === 'hiccup' || outcome.kind === 'reset') {
+      const retryAfterMs = outcome.kind === 'hiccup' ? (outcome.retryAfterMs ?? 0) : 0;
+      flight.failures++;
+      flight.firstFailureAt ??= this.now;
+      const ms = Math.max(Math.min(250 * 2 ** (flight.failures - 1), 4_000) * (0.5 + this.chance / 2), retryAfterMs);
+      const isInTime = this.now + ms < Math.min(flight.deadline, flight.firstFailureAt + 10_000);
+      if (flight.failures < flight.mostFailures && retryAfterMs <= 5_000 && isInTime) {
+        this.pause(ms);
+        flight.hasStumbled = true;
+        this.serveTheImpatient();
+      } else {
+        this.landed('ERR_AUTH_UNAVAILABLE', outcome.kind === 'reset' ? 'unreachable' : 'outage', retryAfterMs);
+      }
     } else if (outcome.kind === 'outage') {
-      this.landed('ERR_AUTH_UNAVAILABLE', false, outcome.retryAfterMs);
+      this.landed('ERR_AUTH_UNAVAILABLE', 'outage', outcome.retryAfterMs);
+    } else if (outcome.kind === 'doubted' && this.current) {
+      this.landed('ERR_AUTH_REFUSED', 'doubted');
     } else {
-      this.landed(outcome.kind === 'fault' ? 'ERR_AUTH_BAD_RESPONSE' : 'ERR_AUTH_REFUSED', true);
+      this.landed(outcome.kind === 'fault' ? 'ERR_AUTH_BAD_RESPONSE' : 'ERR_AUTH_REFUSED', 'refusal');
     }
+  }
+
+  pause(ms: number): void {
+    (this.flight as Underway).pausedUntil = this.now + ms;
+  }
+
+  send(isAnswered: boolean): void {
+    const flight = this.flight as Underway;
+    flight.pausedUntil = undefined;
+    flight.sentAt = this.now;
+    if (isAnswered) flight.startedAt = this.now;
+    this.count[flight.operation]++;
+  }
+
+  serveTheImpatient(): void {
+    const { current, now } = this;
+    if (!current || now >= current.end) return;
+    for (const caller of this.waiting) if (caller.isImpatient) caller.expected = current.credential;
+    this.waiting = this.waiting.filter(({ expected }) => expected === undefined);
   }
 
   obtained(credential: Credential, sentAt: number, life: number | undefined): void {
@@ -183,17 +284,20 @@ class Model {
       this.current = { credential, soft: Infinity, hard: Infinity, end: Infinity, mayEnd };
     }
     this.rest = undefined;
+    this.spent = undefined;
     this.flight = undefined;
     for (const caller of this.waiting.splice(0)) caller.expected = credential;
   }
 
   /** The flight has failed. */
-  landed(code: string, isRefusal: boolean, retryAfterMs = 0): void {
-    const streak = this.rest?.isRefusal === isRefusal ? this.rest.streak + 1 : 0;
-    const pause = isRefusal
-      ? Math.min(30_000 * 2 ** streak, 300_000)
-      : Math.max(Math.min(1_000 * 2 ** streak, 60_000) * (0.5 + this.chance / 2), retryAfterMs);
-    this.rest = { until: this.now + pause, streak, isRefusal, code };
+  landed(code: string, kind: keyof typeof WAITS, retryAfterMs = 0): void {
+    const last = this.rest?.kind === kind ? this.rest : undefined;
+    const since = last?.since ?? this.now;
+    const [first, most] = WAITS[kind];
+    const isLate = kind === 'doubted' && this.now - since >= 60_000;
+    const base = Math.min(last ? last.base * 2 : first, isLate ? 30_000 : most);
+    const pause = kind === 'refusal' ? base : Math.max(base * (0.5 + this.chance / 2), retryAfterMs);
+    this.rest = { until: this.now + pause, base, since, kind, code };
     this.flight = undefined;
     for (const caller of this.waiting.splice(0)) caller.expected = this.failed(caller, code);
   }
@@ -220,15 +324,12 @@ class Model {
   advance(ms: number): void {
     const end = this.now + ms;
     while (this.flight) {
-      const { deadline, pausedUntil = Number.POSITIVE_INFINITY, operation, tries } = this.flight;
+      const { deadline, pausedUntil = Number.POSITIVE_INFINITY, hasConflict, failures } = this.flight;
       const next = Math.min(deadline, pausedUntil);
       if (next > end) break;
       this.now = next;
-      if (deadline <= pausedUntil) this.landed('ERR_AUTH_UNAVAILABLE', false);
-      else {
-        this.begin(operation, deadline);
-        (this.flight as NonNullable<Model['flight']>).tries = tries;
-      }
+      if (deadline <= pausedUntil) this.landed('ERR_AUTH_UNAVAILABLE', hasConflict ? 'outage' : 'unreachable');
+      else this.send(failures === 0);
     }
     this.now = end;
   }
@@ -316,11 +417,12 @@ const call = command(
   'call',
   () => true,
   (model, rig) => {
-    const { current, now } = model;
+    const { current, now, flight } = model;
+    const isRefused = flight?.isRejected === true;
     const caller = rig.call(false);
     model.call(caller);
-    // No call waits or fails while there is a credential that is good for longer.
-    if (current && now < current.hard && caller.actual !== current.credential) {
+    // No call waits or fails while there is a credential that is good for longer, as far as anybody knows.
+    if (current && !isRefused && now < current.hard && caller.actual !== current.credential) {
       throw new Error('a call was not served by the credential that is good');
     }
   },
@@ -400,12 +502,14 @@ const outcomes: fc.Arbitrary<Outcome> = fc.oneof(
   },
   { weight: 3, arbitrary: fc.constant({ kind: 'spurious' as const }) },
   { weight: 1, arbitrary: fc.constant({ kind: 'refused' as const }) },
+  { weight: 1, arbitrary: fc.constant({ kind: 'doubted' as const }) },
+  { weight: 2, arbitrary: fc.constant({ kind: 'reset' as const }) },
   { weight: 1, arbitrary: fc.constant({ kind: 'fault' as const }) },
   {
     weight: 2,
     arbitrary: fc.record({
-      kind: fc.constant('outage' as const),
-      retryAfterMs: fc.constantFrom(undefined, 100, 7_000, 300_000),
+      kind: fc.constantFrom('outage' as const, 'hiccup' as const),
+      retryAfterMs: fc.constantFrom(undefined, 100, 3_000, 7_000, 300_000),
     }),
   },
 );
@@ -427,7 +531,7 @@ const commands = fc.commands(
 );
 
 describe('the credential manager, whatever happens in whatever order', () => {
-  it('F20 F21 F22 F23 F24 F26 F28 F29 F56 does what its rules say, with one flight at a time, and leaves nothing running', async () => {
+  it('F20 F21 F22 F23 F24 F26 F28 F29 F56 W02 W06 W07 does what its rules say, with one flight at a time, and leaves nothing running', async () => {
     await fc.assert(
       fc.asyncProperty(commands, fc.constantFrom(0, 0.25, 0.5, 0.875), async (sequence, chance) => {
         const model = new Model(chance);

@@ -2,67 +2,24 @@ import { getEventListeners } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import axios from 'axios';
 import { AuthError } from '../../src/contract/auth-error';
-import type { AuthContext, AuthStrategy } from '../../src/contract/auth-strategy';
 import { Credential, serializeCredential } from '../../src/contract/credential';
 import type { CredentialStore } from '../../src/contract/credential-store';
 import { CredentialManager, type CredentialManagerOptions } from '../../src/credentials/credential-manager';
 import { type AuthEvents, EventHub } from '../../src/events';
-import { webTokenFor } from './json-web-token';
+import {
+  conflict,
+  fails,
+  HARD_FROM,
+  LIFE,
+  never,
+  outage,
+  refused,
+  Scripted,
+  SOFT_FROM,
+  session,
+  spurious,
+} from './scripted';
 import { SetClock, settled } from './set-clock';
-
-/** The life of what `session()` makes, in milliseconds, and its windows as the header comment gives them. */
-const LIFE = 1_000_000;
-const SOFT_FROM = LIFE - 200_000;
-const HARD_FROM = LIFE - 10_000;
-/** With `clock.chance = 0`, the soft window begins as early as it can. */
-const session = (seconds = LIFE / 1000 + 1) =>
-  Credential.bearer(webTokenFor(seconds), { refreshToken: webTokenFor(100_000) });
-
-const refused = () => new AuthError('ERR_AUTH_REFUSED', 'no', { hint: '', status: 401 });
-const spurious = () => new AuthError('ERR_AUTH_REFUSED', 'no', { hint: '', status: 401, retryable: true });
-const conflict = () => new AuthError('ERR_AUTH_UNAVAILABLE', 'conflict', { hint: '', status: 401, retryable: true });
-const outage = (retryAfterMs?: number) =>
-  new AuthError('ERR_AUTH_UNAVAILABLE', 'down', { hint: '', status: 503, retryable: true, retryAfterMs });
-
-type Step = () => Credential | Promise<Credential>;
-
-/** A strategy whose answers the test gives, one by one. It remembers what it was asked. */
-class Scripted implements AuthStrategy {
-  readonly name = 'scripted';
-  readonly asked: string[] = [];
-  readonly contexts: AuthContext[] = [];
-  readonly signInSteps: Step[] = [];
-  readonly refreshSteps: Step[] = [];
-  readonly sentRefreshTokens: (string | undefined)[] = [];
-
-  missing(): readonly string[] {
-    return [];
-  }
-
-  async signIn(context: AuthContext): Promise<Credential> {
-    this.asked.push('sign-in');
-    this.contexts.push(context);
-    return (this.signInSteps.shift() ?? session)();
-  }
-
-  async refresh(current: Credential, context: AuthContext): Promise<Credential> {
-    this.asked.push('refresh');
-    this.contexts.push(context);
-    this.sentRefreshTokens.push(current.refreshToken);
-    return (this.refreshSteps.shift() ?? session)();
-  }
-
-  count(operation: 'sign-in' | 'refresh'): number {
-    return this.asked.filter((asked) => asked === operation).length;
-  }
-}
-
-const fails = (error: unknown): Step => {
-  return () => {
-    throw error;
-  };
-};
-const never: Step = () => new Promise(() => {});
 
 let clock: SetClock;
 let strategy: Scripted;
@@ -367,7 +324,7 @@ describe('rules 3, 4 and 5: the windows, a millisecond to either side', () => {
     strategy.refreshSteps.push(fails(outage()));
     expect(manager.get()).toBe(first);
     await settled();
-    const detail = { strategy: 'scripted', code: 'ERR_AUTH_UNAVAILABLE', status: 503, retryAfterMs: 500 };
+    const detail = { strategy: 'scripted', code: 'ERR_AUTH_UNAVAILABLE', status: 429, retryAfterMs: 500 };
     expect(told).toStrictEqual([['refreshFailed', detail]]);
     for (let call = 0; call < 100; call++) expect(manager.get()).toBe(first);
     await settled();

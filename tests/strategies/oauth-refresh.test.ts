@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { createQelosAuth, type QelosAuth } from '../../src';
+import { type AuthConfig, createQelosAuth, type QelosAuth } from '../../src';
 import { Credential, headersOf, lifetimeOf } from '../../src/contract/credential';
 import { retryAfterMs } from '../../src/credentials/obtain-errors';
 import { OAuthRefreshStrategy } from '../../src/strategies/oauth-refresh';
 import { type QelosServer, startQelosServer } from '../../src/testing';
 import { expectNoSecret } from '../support/sinks';
-import { contextFor, failureOf, managerOf } from './obtaining';
+import { contextFor, failureOf, managerOf, throughPauses } from './obtaining';
 
 const SIGN_IN = '/api/signin';
 const REFRESH = '/api/token/refresh';
@@ -38,13 +38,16 @@ const strategyFor = (user = admin, more: { workspace?: string; password?: string
   const { username, password } = user;
   return new OAuthRefreshStrategy({ url: server.url, username, password, ...more });
 };
-const whole = (user = admin, more: { workspace?: string; password?: string } = {}) => {
+const whole = (user = admin, more: Partial<AuthConfig> = {}) => {
   const { username, password } = user;
   auth = createQelosAuth({ env: {}, config: { url: server.url, username, password, ...more } });
   return auth;
 };
 /** What its user sees of an attempt that must fail. */
-const failure = async (strategy = strategyFor()) => failureOf(managerOf(strategy, server.url).manager.get());
+const failure = async (strategy = strategyFor()) => {
+  const { manager, clock } = managerOf(strategy, server.url);
+  return failureOf(throughPauses(manager.get(), clock));
+};
 
 describe('signing in', () => {
   it('makes a bearer credential with a refresh token and a life', async () => {
@@ -114,15 +117,22 @@ describe('signing in', () => {
     const error = await failure();
     expect(error).toMatchObject({ code: 'ERR_AUTH_UNAVAILABLE', status: 500, retryable: true });
     expectNoSecret(error, [admin.password]);
-    const seen = await failureOf(whole().http.get(ENTITIES));
+    const seen = await failureOf(whole(admin, { timeoutMs: 1_000 }).http.get(ENTITIES));
     expect(seen).toMatchObject({ code: 'ERR_AUTH_UNAVAILABLE' });
     expectNoSecret(seen, [admin.password]);
   });
 
-  it.each([500, 502, 503, 504, 429, 408])('F26 %i: unavailable, and may be tried again', async (status) => {
+  it.each([
+    [500, 6],
+    [502, 6],
+    [503, 6],
+    [504, 6],
+    [429, 1],
+    [408, 1],
+  ])('F26 %i: unavailable, and may be tried again; was tried %i times', async (status, tries) => {
     server.fail(SIGN_IN, { status, body: '<html>out of order</html>' });
     expect(await failure()).toMatchObject({ code: 'ERR_AUTH_UNAVAILABLE', status, retryable: true });
-    expect(server.requests.count({ path: SIGN_IN })).toBe(1);
+    expect(server.requests.count({ path: SIGN_IN })).toBe(tries);
   });
 
   it.each([400, 404, 405, 413, 418])('%i is no answer of Qelos to a sign-in', async (status) => {
@@ -258,25 +268,49 @@ describe('F25 Retry-After', () => {
     ['in the past', () => new Date(Date.now() - 60_000).toUTCString(), 500, 1_000],
   ];
 
-  it.each(
-    [SIGN_IN, REFRESH].flatMap((path) =>
-      [429, 503].flatMap((status) => wanted.map((row) => [path, status, ...row] as const)),
-    ),
-  )('%s %i, %s: on the error, and nothing is sent before', async (path, status, _name, header, least, most) => {
+  /** A 503 that asks for nothing readable is tried again while callers wait. */
+  const isRemembered = (status: number, name: string) => status === 429 || !/malformed|past/.test(name);
+  const rows = [SIGN_IN, REFRESH].flatMap((path) =>
+    [429, 503].flatMap((status) => wanted.map((row) => [path, status, ...row] as const)),
+  );
+
+  it.each(rows.filter(([, status, name]) => isRemembered(status, name)))(
+    '%s %i, %s: on the error, and nothing is sent before',
+    async (path, status, _name, header, least, most) => {
+      const { manager, clock } = managerOf(strategyFor(), server.url);
+      clock.chance = 0.5;
+      const first = path === REFRESH ? await manager.get() : undefined;
+      server.requests.reset();
+      server.fail(path, { status, headers: { 'retry-after': header() } }, 1);
+      const error = (await failureOf(manager.get(first))) as Error & { retryAfterMs: number };
+      expect(error).toMatchObject({ code: 'ERR_AUTH_UNAVAILABLE', status, retryable: true });
+      expect(error.retryAfterMs).toBeGreaterThanOrEqual(least);
+      expect(error.retryAfterMs).toBeLessThanOrEqual(most);
+      await clock.advance(error.retryAfterMs - 1);
+      await failureOf(manager.get(first));
+      expect(server.requests.count()).toBe(1);
+      await clock.advance(1);
+      expect(await manager.get(first)).toBeInstanceOf(Credential);
+    },
+  );
+});
+
+describe('W02 a 503 that asks to wait for nothing readable, or for a moment', () => {
+  it.each([
+    [SIGN_IN, 'soon'],
+    [SIGN_IN, new Date(0).toUTCString()],
+    [SIGN_IN, '3'],
+    [REFRESH, 'soon'],
+    [REFRESH, '3'],
+  ])('%s, Retry-After: %s: tried again while callers wait', async (path, header) => {
     const { manager, clock } = managerOf(strategyFor(), server.url);
-    clock.chance = 0.5;
     const first = path === REFRESH ? await manager.get() : undefined;
     server.requests.reset();
-    server.fail(path, { status, headers: { 'retry-after': header() } }, 1);
-    const error = (await failureOf(manager.get(first))) as Error & { retryAfterMs: number };
-    expect(error).toMatchObject({ code: 'ERR_AUTH_UNAVAILABLE', status, retryable: true });
-    expect(error.retryAfterMs).toBeGreaterThanOrEqual(least);
-    expect(error.retryAfterMs).toBeLessThanOrEqual(most);
-    await clock.advance(error.retryAfterMs - 1);
-    await failureOf(manager.get(first));
-    expect(server.requests.count()).toBe(1);
-    await clock.advance(1);
-    expect(await manager.get(first)).toBeInstanceOf(Credential);
+    server.fail(path, { status: 503, headers: { 'retry-after': header } }, 1);
+    const begun = clock.now();
+    expect(await throughPauses(manager.get(first), clock)).toBeInstanceOf(Credential);
+    expect(clock.now() - begun).toBeGreaterThanOrEqual(header === '3' ? 3_000 : 125);
+    expect(server.requests.count({ path })).toBe(2);
   });
 });
 
@@ -352,12 +386,7 @@ describe('refreshing', () => {
     const first = await manager.get();
     server.revokeSessions();
     server.requests.reset();
-    const next = manager.get(first);
-    for (let tries = 1; tries <= 2; tries++) {
-      while (clock.waiting < 2) await new Promise(setImmediate);
-      await clock.advance(2_000);
-    }
-    expect(await next).toBeInstanceOf(Credential);
+    expect(await throughPauses(manager.get(first), clock)).toBeInstanceOf(Credential);
     expect(server.requests.count({ path: REFRESH })).toBe(3);
     expect(server.requests.count({ path: SIGN_IN })).toBe(1);
   });

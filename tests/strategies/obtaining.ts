@@ -23,6 +23,22 @@ export function managerOf(strategy: AuthStrategy, url: string): { manager: Crede
   return { manager, clock };
 }
 
+/** Lets an attempt come to its end, whatever moments it waits between its tries. */
+export async function throughPauses<T>(attempt: T | Promise<T>, clock: SetClock): Promise<T> {
+  let isOver = false;
+  const over = () => {
+    isOver = true;
+  };
+  const outcome = Promise.resolve(attempt);
+  outcome.then(over, over);
+  while (!isOver) {
+    // The deadline alone waits while an answer is awaited; with a pause there are two.
+    if (clock.waiting > 1) await clock.advance(100);
+    else await new Promise(setImmediate);
+  }
+  return outcome;
+}
+
 /** What an attempt ends with that must fail. */
 export async function failureOf(attempt: unknown): Promise<Error> {
   try {

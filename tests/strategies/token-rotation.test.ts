@@ -6,7 +6,7 @@ import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { createQelosAuth, type QelosAuth } from '../../src';
 import { type QelosServer, startQelosServer } from '../../src/testing';
-import { startBackend } from '../support/backend';
+import { type Answer, sendJson, startBackend } from '../support/backend';
 import { settableClock } from '../support/clock';
 import { failureOf } from './obtaining';
 
@@ -203,5 +203,90 @@ describe('a token that is refused while its file is being written', () => {
     await writeFile(file, server.issueApiToken());
     clock.advance(1_000);
     expect(await get()).toBe(200);
+  });
+});
+
+describe('S07 one spurious 401', () => {
+  /** Calls once a second, for a minute at most, until a call succeeds. */
+  const goodAgain = async (clock: { advance(ms: number): void }) => {
+    for (let second = 1; second <= 60; second++) {
+      clock.advance(1_000);
+      if ((await get().catch(() => undefined)) === 200) return second;
+    }
+    return undefined;
+  };
+  const spurious = { status: 401, body: { message: 'Invalid or expired API token' } };
+
+  it('at the start: the token is good again within a minute', async () => {
+    await writeFile(file, old);
+    const clock = settableClock();
+    auth = createQelosAuth({ env: {}, config: { url: server.url, apiTokenFile: file } });
+    server.fail(ME, spurious, 1);
+    expect(await failureOf(get())).toMatchObject({ code: 'ERR_AUTH_TOKEN_REFUSED', retryable: true });
+    expect(await goodAgain(clock)).toBeLessThanOrEqual(60);
+    expect(server.requests.count({ path: ME, status: 401 })).toBe(1);
+  });
+
+  it('at a rotation: the next token does not die with it', async () => {
+    const clock = settableClock();
+    const backend = await startBackend();
+    let accepted = 'ql_old';
+    let mistakes = 1;
+    const refuse: Answer = ({ headers }, response) => {
+      const isMistake = accepted === 'ql_new' && headers['x-api-key'] === accepted && mistakes-- > 0;
+      if (headers['x-api-key'] === accepted && !isMistake) sendJson(response, 200, { _id: '1' });
+      else sendJson(response, 401, { message: 'Invalid or expired API token' });
+    };
+    backend.on(ME, refuse);
+    backend.on(ENTITIES, refuse);
+    await writeFile(file, 'ql_old');
+    auth = createQelosAuth({ env: {}, config: { url: backend.url, apiTokenFile: file } });
+    expect(await get()).toBe(200);
+    accepted = 'ql_new';
+    await writeFile(file, 'ql_new');
+    expect(await failureOf(get())).toMatchObject({ code: 'ERR_AUTH_TOKEN_REFUSED', retryable: true });
+    expect(await goodAgain(clock)).toBeLessThanOrEqual(60);
+  });
+
+  it('for a token that is good: ten hours later too', async () => {
+    await writeFile(file, old);
+    const clock = settableClock();
+    await started();
+    server.fail(ENTITIES, spurious, 2);
+    server.fail(ME, spurious, 1);
+    await get().catch(() => {});
+    clock.advance(36_000_000);
+    expect(await get()).toBe(200);
+  });
+
+  it('but another token is tried at once', async () => {
+    await writeFile(file, old);
+    const clock = settableClock();
+    await started();
+    server.revokeApiToken(old);
+    await failureOf(get());
+    await writeFile(file, server.issueApiToken());
+    clock.advance(1_000);
+    expect(await get()).toBe(200);
+  });
+});
+
+describe('W06 an auth service that cannot check a key', () => {
+  it('is an outage, and calls go on soon after it is over', async () => {
+    await writeFile(file, old);
+    const clock = settableClock();
+    for (const config of [{ apiToken: old }, { apiTokenFile: file }]) {
+      auth = createQelosAuth({ env: {}, config: { url: server.url, ...config, timeoutMs: 400 } });
+      server.fail(ME, { status: 401, body: { message: 'API token authentication failed' } });
+      expect(await failureOf(get())).toMatchObject({
+        code: 'ERR_AUTH_UNAVAILABLE',
+        retryable: true,
+        message: expect.stringContaining('API token authentication failed'),
+      });
+      server.fail(ME, 'reset', 0);
+      clock.advance(1_001);
+      expect(await get()).toBe(200);
+      await auth.close();
+    }
   });
 });

@@ -1,0 +1,60 @@
+import axios from 'axios';
+import { AuthError } from '../../src/contract/auth-error';
+import type { Credential } from '../../src/contract/credential';
+import { CredentialManager, type CredentialManagerOptions } from '../../src/credentials/credential-manager';
+import { type AuthEvents, EventHub } from '../../src/events';
+import { Scripted, session } from './scripted';
+import { SetClock } from './set-clock';
+
+/** A manager over a strategy and a clock that the test leads. */
+export class Managed {
+  readonly clock = new SetClock();
+  readonly strategy = new Scripted();
+  readonly events = new EventHub();
+  readonly told: [keyof AuthEvents, unknown][] = [];
+  readonly manager: CredentialManager;
+
+  constructor(options: Partial<CredentialManagerOptions> = {}) {
+    this.clock.chance = 0;
+    for (const event of ['signedIn', 'refreshed', 'refreshFailed', 'storeFailed'] as const) {
+      this.events.on(event, (detail) => this.told.push([event, detail]));
+    }
+    this.manager = new CredentialManager({
+      strategy: this.strategy,
+      events: this.events,
+      context: (signal) => ({ signal, http: axios.create() }),
+      timeoutMs: 20_000,
+      clock: this.clock,
+      ...options,
+    });
+  }
+
+  /** Obtains a first credential, and forgets that it was asked for. */
+  async signIn(first = session()): Promise<Credential> {
+    this.strategy.signInSteps.unshift(() => first);
+    await this.manager.get();
+    this.strategy.asked.length = 0;
+    this.told.length = 0;
+    return first;
+  }
+
+  /** The code that a call ends with. */
+  async codeOf(got: Credential | Promise<Credential>): Promise<string> {
+    try {
+      await got;
+      return 'resolved';
+    } catch (error) {
+      return error instanceof AuthError ? error.code : `no AuthError: ${String(error)}`;
+    }
+  }
+
+  /** What a call fails with. */
+  async failureOf(got: Credential | Promise<Credential>): Promise<AuthError> {
+    try {
+      await got;
+    } catch (error) {
+      return error as AuthError;
+    }
+    throw new Error('did not fail');
+  }
+}
