@@ -198,12 +198,12 @@ export function faultOf(value: string, isToken: boolean): string | undefined {
 }
 
 /**
- * A placeholder of a shell, of Kubernetes, of Windows or of a template. A password may look like `$summer`, but hardly like
+ * A placeholder of a shell, of Kubernetes, of Windows or of a template. A password may look like `$HOME`, but hardly like
  * `$QELOS_PASSWORD`; no token looks like either.
  */
 function isPlaceholder(value: string, isToken: boolean): boolean {
   if (/^(\$\{[^}]*\}|\$\([\w.-]*\)|\{\{.*\}\})$/.test(value)) return true;
-  return isToken ? /^(\$\w+|%\w+%)$/.test(value) : /^(\$[A-Z_][A-Z0-9_]{2,}|%[A-Z_][A-Z0-9_]{2,}%)$/.test(value);
+  return (isToken ? /^(\$\w+|%\w+%)$/ : /^(\$QELOS_\w+|%QELOS_\w+%)$/).test(value);
 }
 
 function hasControlCharacter(value: string): boolean {

@@ -315,7 +315,7 @@ class Tenant implements CredentialManagerOptions, CredentialSource {
     return [];
   }
 
-  async signIn(context: AuthContext): Promise<Credential> {
+  async signIn(context: AuthContext, former?: Credential): Promise<Credential> {
     try {
       const { config, selection } = await this.#pool.load(this.id);
       context.signal.throwIfAborted(); // a load that took too long must not undo what a later one has found
@@ -325,7 +325,7 @@ class Tenant implements CredentialManagerOptions, CredentialSource {
       this.#url = config.url;
       this.#chosen = strategy;
       this.events.emit('strategySelected', { strategy: strategy.name, skipped });
-      const credential = await strategy.signIn(context);
+      const credential = await strategy.signIn(context, former);
       takeUser(credential); // nobody may ever ask, and it would stay as long as the credential does
       return credential;
     } catch (error) {

@@ -1,3 +1,4 @@
+import { Agent } from 'node:http';
 import axios, {
   type AxiosAdapter,
   AxiosError,
@@ -13,6 +14,15 @@ import { isRedirect, leavesOrigin, redirectTarget } from './redirect';
 
 /** More than any credential, less than what could hurt. */
 const MOST_BYTES = 1024 * 1024;
+
+/** A pool may hold so many connections that the server, or something in between, has closed unnoticed. */
+const MOST_DEAD_SOCKETS = 50;
+
+/**
+ * The agent for plain `http:` where the caller names none. The global one may have been replaced by one that goes through a proxy
+ * (by `NODE_USE_ENV_PROXY` too), which could read the credential. Otherwise as the global one is.
+ */
+export const directAgent = new Agent({ keepAlive: true, scheduling: 'lifo', timeout: 5_000 });
 
 /** How the instance is reached: the same agents and certificates as for requests, and nothing else of their defaults. */
 export const CONNECTION = ['adapter', 'httpAgent', 'httpsAgent', 'proxy', 'lookup', 'family', 'transport'] as const;
@@ -32,6 +42,7 @@ export function createBareClient(
   defaults: CreateAxiosDefaults,
 ): AxiosInstance {
   const { adapter: chosen = axios.defaults.adapter, ...connection } = connectionOf(defaults);
+  if (origin.isPlain && !connection.transport) connection.httpAgent ??= directAgent;
 
   const adapter: AxiosAdapter = async (config) => {
     if (!origin.ownsRequest(config)) throw outsideOrigin(origin);
@@ -40,7 +51,7 @@ export function createBareClient(
     if (origin.isPlain) config.proxy = false; // a proxy would read the secret
     let response: AxiosResponse;
     try {
-      response = await axios.getAdapter(chosen, config)(config);
+      response = await sendOverLiving(axios.getAdapter(chosen, config), config);
     } catch (error) {
       if (isAxiosError(error) && error.response && isRedirect(error.response))
         throw notFollowed(error.response, url, origin);
@@ -59,6 +70,25 @@ export function createBareClient(
     maxContentLength: MOST_BYTES,
     maxBodyLength: MOST_BYTES,
   });
+}
+
+/**
+ * Sends; once more, at once, as long as what broke is a connection that was used before: it had died unnoticed while it was idle
+ * (a frozen process, a NAT that forgot it), and the server has most likely never seen the request.
+ */
+async function sendOverLiving(send: AxiosAdapter, config: InternalAxiosRequestConfig): Promise<AxiosResponse> {
+  for (let dead = 0; ; dead++) {
+    try {
+      return await send(config);
+    } catch (error) {
+      if (dead >= MOST_DEAD_SOCKETS || config.signal?.aborted || !isDeadSocket(error)) throw error;
+    }
+  }
+}
+
+function isDeadSocket(error: unknown): boolean {
+  if (!isAxiosError(error) || error.response || (error.code !== 'ECONNRESET' && error.code !== 'EPIPE')) return false;
+  return (error.request as { reusedSocket?: unknown } | undefined)?.reusedSocket === true;
 }
 
 function connectionOf(defaults: CreateAxiosDefaults): Connection {
