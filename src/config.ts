@@ -43,26 +43,32 @@ const MAX_SECRET_LENGTH = 4096;
 /** A checked configuration. Its secrets are out of reach of `inspect`, `JSON.stringify` and structured loggers. */
 class LoadedAuthConfig implements AuthConfig {
   readonly url: string;
-  readonly apiTokenFile: string | undefined;
-  readonly username: string | undefined;
-  readonly workspace: string | undefined;
-  readonly strategy: string | undefined;
+  declare readonly apiTokenFile?: string | undefined;
+  declare readonly username?: string | undefined;
+  declare readonly workspace?: string | undefined;
+  declare readonly strategy?: string | undefined;
   readonly allowInsecureUrl: boolean;
   readonly timeoutMs: number;
   readonly #apiToken: string | undefined;
   readonly #password: string | undefined;
 
-  // What was not set is a property too: without one, it would be whatever the prototype of all objects says.
-  constructor(settings: AuthConfig) {
-    this.url = settings.url;
-    this.apiTokenFile = settings.apiTokenFile;
-    this.username = settings.username;
-    this.workspace = settings.workspace;
-    this.strategy = settings.strategy;
-    this.allowInsecureUrl = settings.allowInsecureUrl ?? false;
-    this.timeoutMs = settings.timeoutMs ?? DEFAULT_TIMEOUT_MS;
-    this.#apiToken = settings.apiToken;
-    this.#password = settings.password;
+  static {
+    // What is not set is not what the prototype of all objects has under its name.
+    Object.assign(LoadedAuthConfig.prototype, {
+      apiTokenFile: undefined,
+      username: undefined,
+      workspace: undefined,
+      strategy: undefined,
+    });
+  }
+
+  constructor({ apiToken, password, url, allowInsecureUrl, timeoutMs, ...others }: AuthConfig) {
+    this.#apiToken = apiToken;
+    this.#password = password;
+    this.url = url;
+    this.allowInsecureUrl = allowInsecureUrl ?? false;
+    this.timeoutMs = timeoutMs ?? DEFAULT_TIMEOUT_MS;
+    Object.assign(this, others);
   }
 
   get apiToken(): string | undefined {
@@ -75,7 +81,7 @@ class LoadedAuthConfig implements AuthConfig {
 
   [inspect.custom](): object {
     const shown = this.#apiToken === undefined && this.#password === undefined ? {} : { secrets: '[hidden]' };
-    return { ...Object.fromEntries(Object.entries(this).filter(([, value]) => value !== undefined)), ...shown };
+    return { ...this, ...shown };
   }
 }
 
@@ -190,12 +196,12 @@ export function faultOf(value: string, isToken: boolean): string | undefined {
 }
 
 /**
- * `${NAME}`, or `$NAME` and `%NAME%` where that cannot be meant: no token begins so, but a password may, unless it is the name
+ * A placeholder of a shell, of Kubernetes or of a template; `$NAME` and `%NAME%` where that cannot be meant: no token begins so, but a password may, unless it is the name
  * of one of our own variables.
  */
 function isPlaceholder(value: string, isToken: boolean): boolean {
-  if (/^\$\{[^}]*\}$/.test(value)) return true;
-  return isToken ? /^(\$\w+|%\w+%)$/.test(value) : /^(\$QELOS_\w+|%QELOS_\w+%)$/.test(value);
+  if (/^(\$\{[^}]*\}|\$\([\w.-]*\)|\{\{.*\}\})$/.test(value)) return true;
+  return (isToken ? /^(\$\w+|%\w+%)$/ : /^(\$QELOS_\w+|%QELOS_\w+%)$/).test(value);
 }
 
 function hasControlCharacter(value: string): boolean {

@@ -491,3 +491,104 @@ describe('F54 the secrets of a loaded configuration are in no sink', () => {
     expect(inspect(loadAuthConfig({ QELOS_URL: url }))).not.toContain('[hidden]');
   });
 });
+
+describe('S19 what is a placeholder', () => {
+  it.each([
+    ['QELOS_API_TOKEN', '$QELOS_API_TOKEN'],
+    ['QELOS_API_TOKEN', '$token'],
+    ['QELOS_API_TOKEN', '%QELOS_API_TOKEN%'],
+    ['QELOS_API_TOKEN', '%token%'],
+    ['QELOS_API_TOKEN', '$(QELOS_API_TOKEN)'],
+    ['QELOS_API_TOKEN', '{{token}}'],
+    ['QELOS_PASSWORD', '$QELOS_PASSWORD'],
+    ['QELOS_PASSWORD', '%QELOS_PASSWORD%'],
+    ['QELOS_PASSWORD', '$(QELOS_PASSWORD)'],
+    ['QELOS_WORKSPACE', '{{ .Values.workspace }}'],
+    ['QELOS_API_TOKEN_FILE', '$QELOS_API_TOKEN_FILE'],
+  ])('%s=%s', (variable, value) => {
+    const env = { QELOS_URL: url, QELOS_USERNAME: 'u', QELOS_PASSWORD: 'p', [variable]: value };
+    expect(() => loadAuthConfig(env)).toThrow(
+      expect.objectContaining({
+        code: 'ERR_AUTH_CONFIG',
+        message: `${variable} holds a placeholder that was not expanded: the program that sets it has to.`,
+      }),
+    );
+  });
+
+  it.each(['$HOME', '$ecret', '100%', '%x%', '$$$', 'a$QELOS_PASSWORD', '{curly}', '$(a b)'])(
+    'no: the password %s',
+    (password) => {
+      const env = { QELOS_URL: url, QELOS_USERNAME: 'u', QELOS_PASSWORD: password };
+      expect(loadAuthConfig(env).password).toBe(password);
+    },
+  );
+});
+
+describe('S19 what all objects inherit configures nobody', () => {
+  const pollute = (properties: Record<string, unknown>) => {
+    for (const [name, value] of Object.entries(properties)) {
+      Object.defineProperty(Object.prototype, name, { value, configurable: true, writable: true });
+    }
+    return () => {
+      for (const name of Object.keys(properties)) delete (Object.prototype as Record<string, unknown>)[name];
+    };
+  };
+
+  it('no setting and no variable', () => {
+    const restore = pollute({
+      apiToken: 'ql_evil',
+      apiTokenFile: '/evil',
+      username: 'evil',
+      password: 'evil',
+      workspace: 'evil',
+      strategy: 'evil',
+      allowInsecureUrl: true,
+      timeoutMs: 1,
+      QELOS_API_TOKEN: 'ql_evil',
+      QELOS_APP_URL: 'https://evil.example',
+      QELOS_USERNAME: 'evil',
+    });
+    try {
+      const env = { QELOS_URL: url };
+      for (const config of [loadAuthConfig(env, {}), loadAuthConfig({}, loadAuthConfig(env))]) {
+        const { apiToken, apiTokenFile, username, password, workspace, strategy, allowInsecureUrl, timeoutMs } = config;
+        expect([apiToken, apiTokenFile, username, password, workspace, strategy]).toEqual(Array(6).fill(undefined));
+        expect([config.url, allowInsecureUrl, timeoutMs]).toEqual([url, false, 20_000]);
+      }
+      expect(() => loadAuthConfig({ QELOS_URL: 'http://evil.example' })).toThrow(
+        expect.objectContaining({ code: 'ERR_AUTH_INSECURE_URL' }),
+      );
+    } finally {
+      restore();
+    }
+  });
+
+  it('no option', () => {
+    const evil = { name: 'evil', missing: () => [], signIn: async () => Promise.reject(new Error('evil')) };
+    const env = { QELOS_URL: 'https://evil.example', QELOS_API_TOKEN: 'ql_evil' };
+    const restore = pollute({
+      strategies: [evil],
+      env,
+      store: {},
+      transport: 'evil',
+      config: { url: 'https://evil.example' },
+    });
+    try {
+      const auth = createQelosAuth({ env: { QELOS_URL: url, QELOS_API_TOKEN: token } });
+      expect([auth.strategy.name, auth.http.defaults.baseURL]).toEqual(['api-token', url]);
+    } finally {
+      restore();
+    }
+  });
+
+  it('what a class gives is its own', () => {
+    class Settings {
+      readonly url = url;
+      get apiToken() {
+        return token;
+      }
+    }
+    expect(loadAuthConfig({}, new Settings()).apiToken).toBe(token);
+    expect(loadAuthConfig({}, Object.assign(Object.create(null), { url, apiToken: token })).apiToken).toBe(token);
+  });
+});

@@ -217,7 +217,7 @@ describe('a whole life', () => {
     server.expireAccessTokens();
     await http.get(ENTITIES);
     server.expireAccessTokens();
-    server.fail('/api/token/refresh', { status: 500, body: { echo: texts.at(-1) } });
+    server.fail('/api/token/refresh', { status: 500, body: { echo: texts.at(-1) }, headers: { 'retry-after': '60' } });
     await http.get(ENTITIES).catch(() => {});
 
     expect(new Set(heardNames())).toEqual(new Set(EVENT_NAMES));

@@ -219,17 +219,23 @@ function endingAt(expiresAt: string | Date | undefined): Times {
   return date ? { expiresAt: date, lifeMs: Math.max(0, date.getTime() - Date.now()) } : {};
 }
 
-/** The claims are read without checking the signature: they only say when to refresh, and only the server can check it. */
-function lifeFromClaims(token: string): Times {
-  const claims = token.split('.')[1];
-  if (claims === undefined) return {};
-  let iat: unknown;
-  let exp: unknown;
+/** The claims of a bearer credential whose token is a JSON Web Token; undefined if it is not. */
+export function claimsOf(credential: Credential): Readonly<Record<string, unknown>> | undefined {
+  return claimsIn(headersOf(credential)['authorization'] ?? '');
+}
+
+/** Read without checking the signature: they say when to refresh and what to ask for, and only the server can check it. */
+function claimsIn(token: string): Readonly<Record<string, unknown>> | undefined {
   try {
-    ({ iat, exp } = JSON.parse(Buffer.from(claims, 'base64url').toString()));
+    const claims: unknown = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString());
+    return typeof claims === 'object' && claims !== null ? { ...claims } : undefined;
   } catch {
-    return {};
+    return undefined;
   }
+}
+
+function lifeFromClaims(token: string): Times {
+  const { iat, exp } = claimsIn(token) ?? {};
   if (typeof exp !== 'number' || typeof iat !== 'number' || !(exp > iat)) return {};
   // An infinite life would have no windows, and every moment would be in both of them.
   const lifeMs = Math.min(Math.max(0, (exp - iat - 1) * 1000), Number.MAX_VALUE);

@@ -64,13 +64,10 @@ export class CredentialManager {
   readonly #options: CredentialManagerOptions;
   #held: Held | undefined;
   #flight: { readonly flight: Flight; readonly outcome: Promise<Credential> } | undefined;
-  #failure: Failure | undefined;
+  /** `spent`: a credential whose refresh was refused for good: it is not sent again. */
+  #failure: (Failure & { readonly spent: Credential | undefined }) | undefined;
   #doubt: Doubt | undefined;
-  /** The credential whose refresh was refused for good: it is not sent again. */
-  #spent: Credential | undefined;
   #shared: SharedCredential | undefined;
-  /** Whether a credential was obtained before: what was accepted once and is refused now may be accepted again. */
-  #hasObtained = false;
   #closed = false;
 
   /** @param options - kept, and read whenever they are needed */
@@ -195,7 +192,7 @@ export class CredentialManager {
       held: this.#held,
       isRejected,
       tries: failure?.kind === 'outage' ? 1 : TRIES, // it was out of order for longer than a moment: one look whether it still is
-      spent: this.#spent,
+      spent: failure?.spent,
     });
     const outcome = inOwnContext(() => this.#land(flight));
     this.#flight = { flight, outcome };
@@ -207,22 +204,21 @@ export class CredentialManager {
     try {
       const held = await flight.run();
       this.#held = held;
-      if (!held.isAdopted) this.#hasObtained = true;
       this.#shared?.replaced();
       this.#failure = undefined;
-      this.#spent = undefined;
       return held.credential;
     } catch (error) {
-      this.#spent = flight.spent;
-      throw this.#remember(error as AuthError);
+      throw this.#remember(error as AuthError, flight.spent);
     } finally {
       this.#flight = undefined;
     }
   }
 
-  #remember(error: AuthError): AuthError {
+  #remember(error: AuthError, spent: Credential | undefined): AuthError {
     if (this.#closed) return error;
-    this.#failure = failed(this.#failure, error, this.#clock, this.#hasObtained);
+    // What was accepted once and is refused now may be accepted again.
+    const hasWorked = this.#held !== undefined && !this.#held.isAdopted;
+    this.#failure = { ...failed(this.#failure, error, this.#clock, hasWorked), spent };
     if (this.#held) tellFailure(this.#options, this.#failure.error);
     return this.#failure.error;
   }

@@ -41,13 +41,39 @@ export function momentFor({ wallOffset }: Held, now: number): number {
 export function hold(credential: Credential, sentAt: Moment, random: number, isAdopted = false): Held {
   const known = lifetimeOf(credential);
   const life = known && Math.min(known, MOST_LIFE_MS);
-  const mayEndAt = life === undefined ? Number.POSITIVE_INFINITY : sentAt.now + life;
-  const held = { credential, isAdopted, wallOffset: sentAt.wall - sentAt.now, mayEndAt };
-  if (!life) return { ...held, softAt: Infinity, hardAt: Infinity };
+  if (life === undefined) return new HeldForGood(credential, isAdopted);
+  const mayEndAt = sentAt.now + life;
+  const wallOffset = sentAt.wall - sentAt.now;
+  if (!life) return { credential, isAdopted, wallOffset, softAt: Infinity, hardAt: Infinity, mayEndAt };
   const before = ({ share, mostMs }: { share: number; mostMs: number }) => Math.min(life * share, mostMs);
   const hardAt = mayEndAt - before(HARD_WINDOW);
   const earliest = mayEndAt - before(SOFT_WINDOW);
-  return { ...held, softAt: earliest + (hardAt - earliest) * random, hardAt };
+  const softAt = earliest + (hardAt - earliest) * random;
+  return { credential, isAdopted, wallOffset, softAt, hardAt, mayEndAt };
+}
+
+/** A credential of unknown life. There may be 100,000 of them, one for each tenant: so its moments take no memory. */
+class HeldForGood implements Held {
+  constructor(
+    readonly credential: Credential,
+    readonly isAdopted: boolean,
+  ) {}
+
+  get wallOffset(): number {
+    return Number.NaN;
+  }
+
+  get softAt(): number {
+    return Number.POSITIVE_INFINITY;
+  }
+
+  get hardAt(): number {
+    return Number.POSITIVE_INFINITY;
+  }
+
+  get mayEndAt(): number {
+    return Number.POSITIVE_INFINITY;
+  }
 }
 
 /** One moment by both clocks. */
@@ -69,7 +95,9 @@ export function endOf({ hardAt, mayEndAt }: Held): number {
 
 /** A credential of unknown life that may be replaced is looked at again soon; until then, and if that fails, it serves on. */
 export function lookAgain(held: Held, { now, wall }: Moment): Held {
-  return { ...held, wallOffset: wall - now, softAt: now + LOOK.softMs, hardAt: now + LOOK.hardMs };
+  const { credential, isAdopted, mayEndAt } = held;
+  const wallOffset = wall - now;
+  return { credential, isAdopted, wallOffset, softAt: now + LOOK.softMs, hardAt: now + LOOK.hardMs, mayEndAt };
 }
 
 /** Whether a stored credential is past its end by this machine's clock; only then is it worth nothing. */

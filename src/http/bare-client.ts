@@ -15,6 +15,9 @@ import { connectTo } from './sealed-agent';
 /** More than any credential, less than what could hurt. */
 const MOST_BYTES = 1024 * 1024;
 
+/** A pool may hold so many connections that the server, or something in between, has closed unnoticed. */
+const MOST_DEAD_SOCKETS = 50;
+
 /** How the instance is reached: the same agents and certificates as for requests, and nothing else of their defaults. */
 export const CONNECTION = ['adapter', 'httpAgent', 'httpsAgent', 'proxy', 'lookup', 'family', 'transport'] as const;
 type Connection = Pick<CreateAxiosDefaults, (typeof CONNECTION)[number]>;
@@ -41,7 +44,7 @@ export function createBareClient(
     connectTo(origin, config);
     let response: AxiosResponse;
     try {
-      response = await axios.getAdapter(chosen, config)(config);
+      response = await sendOverLiving(axios.getAdapter(chosen, config), config);
     } catch (error) {
       if (isAxiosError(error) && error.response && isRedirect(error.response))
         throw notFollowed(error.response, url, origin);
@@ -60,6 +63,25 @@ export function createBareClient(
     maxContentLength: MOST_BYTES,
     maxBodyLength: MOST_BYTES,
   });
+}
+
+/**
+ * Sends; once more, at once, as long as what broke is a connection that was used before: it had died unnoticed while it was idle
+ * (a frozen process, a NAT that forgot it), and the server has most likely never seen the request.
+ */
+async function sendOverLiving(send: AxiosAdapter, config: InternalAxiosRequestConfig): Promise<AxiosResponse> {
+  for (let dead = 0; ; dead++) {
+    try {
+      return await send(config);
+    } catch (error) {
+      if (dead >= MOST_DEAD_SOCKETS || config.signal?.aborted || !isDeadSocket(error)) throw error;
+    }
+  }
+}
+
+function isDeadSocket(error: unknown): boolean {
+  if (!isAxiosError(error) || error.response || (error.code !== 'ECONNRESET' && error.code !== 'EPIPE')) return false;
+  return (error.request as { reusedSocket?: unknown } | undefined)?.reusedSocket === true;
 }
 
 function connectionOf(defaults: CreateAxiosDefaults): Connection {

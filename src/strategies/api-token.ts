@@ -21,7 +21,8 @@ const MOST_TOKENS = 3;
 export class ApiTokenStrategy implements AuthStrategy {
   readonly name = 'api-token';
   readonly #config: AuthConfig;
-  readonly #refused = new RefusedToken();
+  /** Made when it is needed: there may be 100,000 tenants. */
+  #refused: RefusedToken | undefined;
 
   constructor(@inject(AUTH_CONFIG) config: AuthConfig) {
     this.#config = config;
@@ -43,6 +44,7 @@ export class ApiTokenStrategy implements AuthStrategy {
       const credential = await checkApiToken(this.#config, token, context);
       if (credential) return credential;
       if (apiToken !== undefined) throw this.#refusal();
+      this.#refused ??= new RefusedToken();
       this.#refused.refuse(token);
       if (tokens === MOST_TOKENS) throw this.#refusal();
     }
@@ -85,7 +87,7 @@ export class ApiTokenStrategy implements AuthStrategy {
         retryable: true,
       });
     }
-    if (this.#refused.isResting(token)) throw this.#refusal();
+    if (this.#refused?.isResting(token)) throw this.#refusal();
     return token;
   }
 

@@ -1,7 +1,7 @@
 import type { AuthConfig } from '../config';
 import { AuthError } from '../contract/auth-error';
 import type { AuthContext, AuthStrategy } from '../contract/auth-strategy';
-import { Credential } from '../contract/credential';
+import { Credential, claimsOf } from '../contract/credential';
 import { inject, injectable } from '../di';
 import { AUTH_CONFIG } from '../tokens';
 import { noSession, signInSdk, workspaceMismatch } from './sign-in-sdk';
@@ -24,20 +24,35 @@ export class OAuthRefreshStrategy implements AuthStrategy {
     return [...(username ? [] : ['QELOS_USERNAME']), ...(password ? [] : ['QELOS_PASSWORD'])];
   }
 
-  /** @throws AuthError `ERR_AUTH_REFUSED`, `ERR_AUTH_WORKSPACE`, `ERR_AUTH_BAD_RESPONSE` or `ERR_AUTH_UNAVAILABLE` */
-  async signIn(context: AuthContext): Promise<Credential> {
-    const { username = '', password = '', workspace } = this.#config;
+  /**
+   * Signs in; again in the workspace that the former session had. Recorded: the server puts a member who names none into that of
+   * his last log-in, so that a plugin would move whenever somebody signs the same user in elsewhere.
+   *
+   * @throws AuthError `ERR_AUTH_REFUSED` (retryable if the same password has worked before: recorded, an auth service that is
+   *   being deployed refuses right ones), `ERR_AUTH_WORKSPACE`, `ERR_AUTH_BAD_RESPONSE` or `ERR_AUTH_UNAVAILABLE`
+   */
+  async signIn(context: AuthContext, former?: Credential): Promise<Credential> {
+    const { username = '', password = '' } = this.#config;
+    const workspace = this.#config.workspace ?? (former && workspaceOf(former));
     const { sdk, lastStatus, lastBody } = signInSdk(this.#config.url, context, 'sign-in');
     try {
       const answer = await sdk.authentication.oAuthSignin({ username, password, ...(workspace && { workspace }) });
       const payload = answer.payload as typeof answer.payload & { workspace?: { _id?: string } };
-      const mismatch = workspaceMismatch(workspace, payload.workspace, 'session');
+      const mismatch =
+        workspaceMismatch(this.#config.workspace, payload.workspace, 'session') ?? hasMoved(former, payload.workspace);
       if (mismatch) throw mismatch;
       // Recorded: a refreshed session has lost its workspace. Without refresh token it is signed in again instead.
       const refreshToken = payload.workspace ? undefined : payload.refreshToken;
-      return Credential.bearer(payload.token, { refreshToken });
+      const credential = Credential.bearer(payload.token, { refreshToken });
+      sources.set(credential, this.#config);
+      keepWorkspace(credential, idOf(payload.workspace));
+      return credential;
     } catch (error) {
-      if (lastStatus() === 401) throw isWriteConflict(lastBody()) ? writeConflict() : refusedPassword();
+      if (lastStatus() === 401) {
+        if (isWriteConflict(lastBody())) throw writeConflict();
+        const source = former && sources.get(former);
+        throw refusedPassword(source?.username === username && source.password === password);
+      }
       throw isMissingPayload(error) ? noSession('sign-in') : error;
     }
   }
@@ -47,12 +62,51 @@ export class OAuthRefreshStrategy implements AuthStrategy {
     const { sdk, lastStatus } = signInSdk(this.#config.url, context, 'refresh');
     try {
       const { payload } = await sdk.authentication.refreshToken(current.refreshToken);
-      return Credential.bearer(payload.token, { refreshToken: payload.refreshToken });
+      // An answer without a refresh token leaves the old one in force (RFC 6749, 6).
+      const refreshToken = payload.refreshToken ?? current.refreshToken;
+      const credential = Credential.bearer(payload.token, { refreshToken });
+      sources.set(credential, this.#config);
+      keepWorkspace(credential, workspaceOf(current));
+      return credential;
     } catch (error) {
       if (lastStatus() === 401) throw refusedRefresh();
       throw isMissingPayload(error) ? noSession('refresh') : error;
     }
   }
+}
+
+/** What the session behind a credential was signed in with, if that was here. */
+const sources = new WeakMap<Credential, AuthConfig>();
+
+/** Identifiers of the workspaces of sessions, where they have one and the claims of their tokens do not say so. */
+const workspaces = new WeakMap<Credential, string>();
+
+/** The workspace of the session behind a credential; of one that another process has obtained, its token's claims tell it. */
+function workspaceOf(credential: Credential): string | undefined {
+  return workspaces.get(credential) ?? idOf(claimsOf(credential)?.['workspace']);
+}
+
+function keepWorkspace(credential: Credential, id: string | undefined): void {
+  if (id !== undefined && id !== workspaceOf(credential)) workspaces.set(credential, id);
+}
+
+function idOf(workspace: unknown): string | undefined {
+  if (typeof workspace === 'string') return workspace;
+  return typeof workspace === 'object' && workspace !== null && '_id' in workspace ? String(workspace._id) : undefined;
+}
+
+/** Why a session is not that which it takes the place of: another workspace has other data, and nobody has asked for it. */
+function hasMoved(former: Credential | undefined, workspace: unknown): AuthError | undefined {
+  const id = idOf(workspace);
+  // Nobody knows of the session of a stored credential whose token holds no claims.
+  if (!former || !(sources.has(former) || claimsOf(former))) return undefined;
+  const before = workspaceOf(former);
+  if (before === id) return undefined;
+  const named = (of: string | undefined) => (of === undefined ? 'no workspace' : `the workspace ${of}`);
+  const text = `The session is bound to ${named(id)}, not to that of the session before (${named(before)}).`;
+  return new AuthError('ERR_AUTH_WORKSPACE', text, {
+    hint: 'The user was added to a workspace, or removed from it, while this was running. Set QELOS_WORKSPACE to the one that is meant, or start again to go on in the new one.',
+  });
 }
 
 /** The SDK takes tokens out of whatever was answered; a network fault is a TypeError too, but with a cause. */
@@ -72,14 +126,23 @@ export function isWriteConflict(body: unknown): boolean {
 /** What such an answer is for its caller. */
 export function writeConflict(): AuthError {
   return new AuthError('ERR_AUTH_UNAVAILABLE', 'The sign-in was answered with a write conflict (HTTP status 401).', {
-    hint: 'Other processes were signing in as the same user. It is tried again by itself; a user of its own for each plugin avoids it.',
+    hint: 'Other processes were signing in as the same user. Retried automatically; a user of its own for each plugin avoids it.',
     status: 401,
     retryable: true,
   });
 }
 
-function refusedPassword(): AuthError {
-  return new AuthError('ERR_AUTH_REFUSED', 'QELOS_USERNAME and QELOS_PASSWORD were refused (HTTP status 401).', {
+/** @param hasWorked - whether the very same have been accepted before */
+function refusedPassword(hasWorked: boolean): AuthError {
+  const text = 'QELOS_USERNAME and QELOS_PASSWORD were refused (HTTP status 401).';
+  if (hasWorked) {
+    return new AuthError('ERR_AUTH_REFUSED', text, {
+      hint: 'They have worked before. Either the auth service is being deployed, and refuses right ones meanwhile, or the password was changed or the user removed since: try them in the Qelos log-in page of QELOS_URL. Retried automatically, less and less often.',
+      status: 401,
+      retryable: true,
+    });
+  }
+  return new AuthError('ERR_AUTH_REFUSED', text, {
     hint: 'One of: a wrong password, an unknown user, other upper and lower case in the user name; the server does not say which. Try them in the Qelos log-in page of QELOS_URL. To spare the account, the next try waits.',
     status: 401,
   });

@@ -123,13 +123,13 @@ export class Tenant implements CredentialManagerOptions, CredentialSource, Poole
   }
 
   /** Loads the settings and signs in as they say. What a flight finds that has been given up changes nothing. */
-  async signIn({ signal }: AuthContext): Promise<Credential> {
+  async signIn({ signal }: AuthContext, former?: Credential): Promise<Credential> {
     const { url, strategy, skipped } = await this.load(signal);
     if (this.hasMoved) throw movedTenant();
     this.events.emit('strategySelected', { strategy: strategy.name, skipped });
     let credential: Credential;
     try {
-      credential = await strategy.signIn(contextAt(url, signal, this.#shared));
+      credential = await strategy.signIn(contextAt(url, signal, this.#shared), former);
     } catch (error) {
       throw toAuthError(error, 'sign-in', strategy.name);
     }

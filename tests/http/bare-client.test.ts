@@ -1,8 +1,12 @@
+import nodeHttp, { Agent, createServer } from 'node:http';
+import { connect } from 'node:net';
 import { describe, expect, it, jest } from '@jest/globals';
 import axios, { type AxiosAdapter, AxiosError, type CreateAxiosDefaults } from 'axios';
 import { createBareClient } from '../../src/http/bare-client';
 import { Origin } from '../../src/http/origin';
-import { startBackend } from '../support/backend';
+import { listen, startBackend } from '../support/backend';
+import { startProxy } from '../support/proxy';
+import { whenDone } from '../support/when-done';
 
 const failure = (call: Promise<unknown>) =>
   call.then(
@@ -116,5 +120,72 @@ describe('the client that strategies obtain credentials with', () => {
       expect(error).toMatchObject({ code: 'ERR_AUTH_REDIRECT', status: 302, retryable: true });
       expect(error).toMatchObject({ message: expect.stringContaining(says as string) });
     }
+  });
+});
+
+describe('S18 plain http and what sits below axios', () => {
+  it('a global agent that goes through a proxy sees nothing of a sign-in', async () => {
+    const api = await startBackend();
+    const proxy = await startProxy();
+    class ProxyAgent extends Agent {
+      override createConnection() {
+        return connect(proxy.port, '127.0.0.1');
+      }
+    }
+    const { globalAgent } = nodeHttp;
+    nodeHttp.globalAgent = new ProxyAgent();
+    try {
+      const { http } = clientOf(api.url);
+      await http.post('/api/signin', { username: api.username, password: api.password });
+    } finally {
+      nodeHttp.globalAgent = globalAgent;
+    }
+    expect(proxy.seen).toEqual([]);
+    expect(api.to('/api/signin')).toHaveLength(1);
+  });
+});
+
+describe('W02 keep-alive connections that have died unnoticed', () => {
+  /** A server that has answered on so many connections at once, and resets whatever comes over one of them afterwards. */
+  async function withDeadSockets(count: number) {
+    const used = new Set<unknown>();
+    let together: (() => void)[] = [];
+    let answered = 0;
+    const server = createServer((request, response) => {
+      if (used.has(request.socket)) return request.socket.resetAndDestroy();
+      used.add(request.socket);
+      const answer = () => {
+        answered++;
+        response.setHeader('content-type', 'application/json').end('{}');
+      };
+      if (answered >= count) return answer();
+      together.push(answer);
+      if (together.length === count) for (const go of together.splice(0)) go();
+    });
+    server.keepAliveTimeout = 60_000;
+    const port = await listen(server);
+    whenDone(() => {
+      server.closeAllConnections();
+      return new Promise((resolve) => server.close(resolve));
+    });
+    const httpAgent = new Agent({ keepAlive: true });
+    whenDone(() => httpAgent.destroy());
+    const { http } = clientOf(`http://127.0.0.1:${port}`, { httpAgent });
+    await Promise.all(Array.from({ length: count }, () => http.get('/x')));
+    together = [];
+    return { http, answered: () => answered };
+  }
+
+  it.each([1, 20])('%i of them: the request is sent once more over a new one, at once', async (count) => {
+    const { http, answered } = await withDeadSockets(count);
+    expect((await http.post('/api/token/refresh')).status).toBe(200);
+    expect(answered()).toBe(count + 1);
+  });
+
+  it('a reset of a new connection is told: whoever wants to try again waits first', async () => {
+    const api = await startBackend();
+    api.on('/reset', (_, _response, incoming) => incoming.socket.resetAndDestroy());
+    expect(await failure(clientOf(api.url).http.get('/reset'))).toMatchObject({ code: 'ECONNRESET' });
+    expect(api.to('/reset')).toHaveLength(1);
   });
 });

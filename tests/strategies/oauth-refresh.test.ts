@@ -1,9 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { type AuthConfig, createQelosAuth, type QelosAuth } from '../../src';
-import { Credential, headersOf, lifetimeOf } from '../../src/contract/credential';
+import { Credential, headersOf, lifetimeOf, parseCredential, serializeCredential } from '../../src/contract/credential';
 import { retryAfterMs } from '../../src/credentials/obtain-errors';
 import { OAuthRefreshStrategy } from '../../src/strategies/oauth-refresh';
 import { type QelosServer, startQelosServer } from '../../src/testing';
+import { sendJson, startBackend } from '../support/backend';
 import { expectNoSecret } from '../support/sinks';
 import { contextFor, failureOf, managerOf, throughPauses } from './obtaining';
 
@@ -43,6 +44,13 @@ const whole = (user = admin, more: Partial<AuthConfig> = {}) => {
   auth = createQelosAuth({ env: {}, config: { url: server.url, username, password, ...more } });
   return auth;
 };
+/** Somebody signs the member in to a workspace, by hand. */
+const signInTo = (workspace: string | undefined) =>
+  fetch(`${server.url}${SIGN_IN}`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ username: member.username, password: member.password, authType: 'oauth', workspace }),
+  });
 /** What its user sees of an attempt that must fail. */
 const failure = async (strategy = strategyFor()) => {
   const { manager, clock } = managerOf(strategy, server.url);
@@ -392,6 +400,81 @@ describe('refreshing', () => {
   });
 });
 
+describe('a refresh whose answer brings no refresh token', () => {
+  it.each([[undefined], [null]])('keeps the old one (RFC 6749, 6): %s', async (refreshToken) => {
+    const first = await strategyFor().signIn(contextFor(server.url));
+    server.fail(REFRESH, { status: 200, body: { payload: { token: 'next', refreshToken, user: {} } } });
+    const second = await strategyFor().refresh(first, contextFor(server.url));
+    expect(second.refreshToken).toBe(first.refreshToken);
+    expect(headersOf(second)).toEqual({ authorization: 'Bearer next' });
+  });
+});
+
+describe('S19 a token that is no b64token', () => {
+  it.each([' ', 'a b', ' a', 'ä', 'a"b', 'a,b', '=a'])(
+    '%j: ERR_AUTH_BAD_RESPONSE, and nothing is sent',
+    async (token) => {
+      server.fail(SIGN_IN, { status: 200, body: { payload: { token, refreshToken: 'r', user: {} } } });
+      const error = await failureOf(whole().http.get(ENTITIES));
+      expect(error).toMatchObject({ code: 'ERR_AUTH_BAD_RESPONSE' });
+      expect(server.requests.count({ path: ENTITIES })).toBe(0);
+    },
+  );
+
+  it.each(['a', 'ey.J-_~+/0==', 'opaque'])('%j is one', async (token) => {
+    expect(headersOf(Credential.bearer(token))).toEqual({ authorization: `Bearer ${token}` });
+  });
+});
+
+describe('W06 a password that is refused', () => {
+  const refused = { status: 401, body: { errors: { general: { message: 'Invalid username or password' } } } };
+
+  it('although it has worked before: may be tried again, also after a refresh and by a strategy made anew', async () => {
+    const first = await strategyFor().signIn(contextFor(server.url));
+    const second = await strategyFor().refresh(first, contextFor(server.url));
+    server.fail(SIGN_IN, refused);
+    for (const former of [first, second]) {
+      const error = await failureOf(strategyFor().signIn(contextFor(server.url), former));
+      expect(error).toMatchObject({
+        code: 'ERR_AUTH_REFUSED',
+        retryable: true,
+        hint: expect.stringContaining('worked before'),
+      });
+      expectNoSecret(error, [admin.password]);
+    }
+  });
+
+  it('F24 and is another one than that which has worked: final', async () => {
+    const first = await strategyFor().signIn(contextFor(server.url));
+    const other = strategyFor(admin, { password: 'not-this-one' });
+    expect(await failureOf(other.signIn(contextFor(server.url), first))).toMatchObject({ retryable: false });
+  });
+
+  it('for ten seconds while the auth service is deployed: calls go on within 5 s of its end', async () => {
+    const { manager, clock } = managerOf(strategyFor(), server.url);
+    clock.chance = 1;
+    const first = await manager.get();
+    server.fail(SIGN_IN, refused);
+    server.fail(REFRESH, { status: 401 });
+    const begun = clock.now();
+    while (clock.now() - begun < 10_000) {
+      const error = await failureOf(throughPauses(manager.get(first), clock));
+      expect(error).toMatchObject({ code: 'ERR_AUTH_REFUSED', retryable: true });
+      await clock.advance(100);
+    }
+    server.fail(SIGN_IN, refused, 0);
+    const over = clock.now();
+    let next: Credential | undefined;
+    while (!next && clock.now() - over < 5_000) {
+      await clock.advance(100);
+      next = await throughPauses(manager.get(first), clock).catch(() => undefined);
+    }
+    expect(next).toBeInstanceOf(Credential);
+    expect(server.requests.count({ path: REFRESH })).toBe(3);
+    expect(server.requests.count({ path: SIGN_IN })).toBeLessThan(10);
+  });
+});
+
 describe('workspaces', () => {
   it('a session that has one signs in again instead of refreshing, which would lose it', async () => {
     const { http } = whole(member);
@@ -401,6 +484,71 @@ describe('workspaces', () => {
       server.expireAccessTokens();
     }
     expect(server.requests.count({ path: REFRESH })).toBe(0);
+  });
+
+  it('W04 a member who signs in elsewhere between two renewals moves nobody', async () => {
+    const { http } = whole(member);
+    const bodies: unknown[] = [];
+    const backend = await startBackend();
+    expect((await http.get('/api/me')).data.workspace).toMatchObject({ name: 'First' });
+    await signInTo(workspaces[1]?._id);
+    server.expireAccessTokens();
+    expect((await http.get('/api/me')).data.workspace).toMatchObject({ name: 'First' });
+    // On the wire: what the first session had is named from then on.
+    backend.on(SIGN_IN, ({ body }, response) => {
+      bodies.push(JSON.parse(body.toString()).workspace);
+      const token = `t${bodies.length}`;
+      sendJson(response, 200, { payload: { token, refreshToken: 'r', user: {}, workspace: { _id: 'w1' } } });
+    });
+    backend.on('/x', ({ headers }, response) =>
+      sendJson(response, headers.authorization === `Bearer t${bodies.length}` ? 200 : 401, {}),
+    );
+    const strategy = new OAuthRefreshStrategy({ url: backend.url, username: 'u', password: 'p' });
+    const first = await strategy.signIn(contextFor(backend.url));
+    const second = await strategy.signIn(contextFor(backend.url), first);
+    await strategy.signIn(contextFor(backend.url), second);
+    expect(bodies).toEqual([undefined, 'w1', 'w1']);
+  });
+
+  it.each([
+    ['another', 'w1', 'w2', /bound to the workspace w2, not to that of the session before \(the workspace w1\)/],
+    ['none any more', 'w1', undefined, /bound to no workspace, not to/],
+    ['one, where there was none', undefined, 'w2', /bound to the workspace w2, not to .*\(no workspace\)/],
+  ])(
+    'W04 a session that takes the place of another and has %s: ERR_AUTH_WORKSPACE',
+    async (_name, before, after, says) => {
+      const payload = (workspace: string | undefined) => ({
+        payload: { token: 't', refreshToken: 'r', user: {}, ...(workspace && { workspace: { _id: workspace } }) },
+      });
+      server.fail(SIGN_IN, { status: 200, body: payload(before) });
+      const first = await strategyFor().signIn(contextFor(server.url));
+      server.fail(SIGN_IN, { status: 200, body: payload(after) });
+      expect(await failureOf(strategyFor().signIn(contextFor(server.url), first))).toMatchObject({
+        code: 'ERR_AUTH_WORKSPACE',
+        message: expect.stringMatching(says),
+        hint: expect.stringContaining('QELOS_WORKSPACE'),
+      });
+    },
+  );
+
+  it('W04 of a session that another process has obtained, its token says which it has', async () => {
+    const first = await strategyFor(member, { workspace: workspaces[1]?._id as string }).signIn(contextFor(server.url));
+    const adopted = parseCredential(serializeCredential(first)) as Credential;
+    await signInTo(workspaces[0]?._id);
+    const second = await strategyFor(member).signIn(contextFor(server.url), adopted);
+    const me = await fetch(`${server.url}/api/me`, { headers: headersOf(second) });
+    expect(await me.json()).toMatchObject({ workspace: { name: 'Second' } });
+  });
+
+  it('W04 is kept over refreshes too: one that had none has none', async () => {
+    const first = await strategyFor().signIn(contextFor(server.url));
+    const second = await strategyFor().refresh(first, contextFor(server.url));
+    server.fail(SIGN_IN, {
+      status: 200,
+      body: { payload: { token: 't', refreshToken: 'r', user: {}, workspace: { _id: 'w2' } } },
+    });
+    const error = await failureOf(strategyFor().signIn(contextFor(server.url), second));
+    expect(error).toMatchObject({ code: 'ERR_AUTH_WORKSPACE' });
   });
 
   it('the configured one is selected', async () => {

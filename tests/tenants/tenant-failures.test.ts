@@ -116,13 +116,20 @@ describe('S10 whatever is thrown becomes an AuthError that names the tenant, and
 
   it.each<[string, TenantAuthOptions['strategies']]>([
     ['no array', (() => 7) as never],
-    ['what is no strategy', () => [undefined] as never],
     ['a promise', (async () => []) as never],
   ])('strategies() returns %s', async (_name, strategies) => {
     const error = await failureOf(openTenants(() => NOWHERE, { strategies: strategies as never }).for('x'));
     expect(error).toMatchObject({
       code: 'ERR_AUTH_BAD_RESPONSE',
       message: 'Tenant "x": Its strategies could not be made: TypeError was thrown.',
+    });
+  });
+
+  it('strategies() returns what is no strategy', async () => {
+    const error = await failureOf(openTenants(() => NOWHERE, { strategies: () => [undefined] as never }).for('x'));
+    expect(error).toMatchObject({
+      code: 'ERR_AUTH_CONFIG',
+      message: 'Tenant "x": The strategy "unnamed" threw TypeError from missing().',
     });
   });
 });
