@@ -102,14 +102,6 @@ export function causedBy(code: string, error: AuthError): AuthError {
   return error;
 }
 
-/** The same error in other words, such as those that say which tenant it is about. */
-export function reworded(error: AuthError, message: string): AuthError {
-  const { code, hint, status, retryable, retryAfterMs } = error;
-  const said = new AuthError(code, message, { hint, status, retryable, retryAfterMs });
-  const fault = networkFaults.get(error);
-  return fault === undefined ? said : causedBy(fault, said);
-}
-
 /** The code of the network fault that an error is, or was caused by. */
 function networkCode(error: unknown): string | undefined {
   for (let current = error, depth = 0; typeof current === 'object' && current !== null && depth < 8; depth++) {

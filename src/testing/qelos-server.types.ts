@@ -99,7 +99,7 @@ export interface QelosServer {
    * server.route('GET', '/api/shop/orders/:id', ({ params, user }) => ({ body: { id: params.id, of: user.username } }));
    * ```
    *
-   * @param path `:name` stands for a part of it
+   * @param path - `:name` stands for a part of it
    */
   route(method: string, path: string, handler: QelosServerHandler): void;
   /**

@@ -21,15 +21,39 @@ class VaultStrategy implements AuthStrategy {
   }
 
   async signIn({ signal }: AuthContext): Promise<Credential> {
-    const init = { headers: { 'x-vault-key': this.#key } };
+    const init: RequestInit = { headers: { 'x-vault-key': this.#key }, redirect: 'error' };
     const response = await fetch(this.#url, process.env['IGNORE_SIGNAL'] ? init : { ...init, signal });
     if (response.status === 403)
       throw new AuthError('ERR_AUTH_REFUSED', 'The vault refused VAULT_KEY.', {
         hint: 'Ask for a new key.',
         status: 403,
       });
-    return Credential.apiKey(await response.text());
+    if (!response.ok)
+      throw new AuthError('ERR_AUTH_UNAVAILABLE', `The vault answered with HTTP status ${response.status}.`, {
+        hint: 'Look at the state of the vault. Retried automatically.',
+        status: response.status,
+        retryable: true,
+      });
+    return Credential.apiKey(await textOf(response));
   }
+}
+
+/** No token is longer: whatever answers with more is no vault. */
+const MOST_BYTES = 4096;
+
+async function textOf(response: Response): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
+    chunks.push(chunk);
+    size += chunk.length;
+    if (size > MOST_BYTES)
+      throw new AuthError('ERR_AUTH_BAD_RESPONSE', 'The vault answered with more than a token can be.', {
+        hint: 'Check VAULT_URL.',
+        retryable: true,
+      });
+  }
+  return Buffer.concat(chunks).toString();
 }
 
 export async function create(server: QelosServer): Promise<StrategyUnderTest> {
