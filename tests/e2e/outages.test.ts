@@ -6,6 +6,7 @@ import { type QelosServerFault, startQelosServer } from '../../src/testing';
 import { type Answer, startBackend } from '../support/backend';
 import { runChild } from '../support/child';
 import { settableClock } from '../support/clock';
+import { hurry } from '../support/hurry';
 import { ways } from '../support/ways';
 import { whenDone } from '../support/when-done';
 
@@ -81,6 +82,9 @@ describe.each(ways.slice(0, 1))('F25: an instance that asks to wait', ({ open, s
       whenDone(() => server.close());
       const { username, password } = server.users[0] as { username: string; password: string };
       const clock = settableClock();
+      hurry();
+      // Where it does not say for how long, what may pass is tried again while the call waits.
+      const tries = status === 503 && most <= 1_000 ? 6 : 1;
       for (const path of [SIGN_IN, REFRESH]) {
         const auth = open({ config: { url: server.url, username, password } });
         if (path === REFRESH) {
@@ -95,11 +99,11 @@ describe.each(ways.slice(0, 1))('F25: an instance that asks to wait', ({ open, s
         expect(retryAfterMs).toBeGreaterThanOrEqual(least);
         expect(retryAfterMs).toBeLessThanOrEqual(most);
         expect(await codeOf(send(auth, { path: '/api/me' }))).toBe('ERR_AUTH_UNAVAILABLE');
-        expect(server.requests.count({ path })).toBe(1); // honoured
+        expect(server.requests.count({ path })).toBe(tries); // honoured
         server.fail(path, { status }, 0);
         clock.advance(retryAfterMs + 1);
         expect(await send(auth, { path: '/api/me' })).toMatchObject({ status: 200 });
-        expect(server.requests.count({ path })).toBe(2);
+        expect(server.requests.count({ path })).toBe(tries + 1);
       }
     });
   });

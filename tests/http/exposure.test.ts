@@ -8,6 +8,7 @@ import { isAuthError, type QelosAuth } from '../../src';
 import { type Backend, listen, sendJson, startBackend } from '../support/backend';
 import { runChild } from '../support/child';
 import { EVENT_NAMES } from '../support/event-names';
+import { hurry } from '../support/hurry';
 import { leaks, reachableSecrets } from '../support/secrets';
 import { sinksOf } from '../support/sinks';
 import { openAuth, ways } from '../support/ways';
@@ -265,6 +266,7 @@ describe.each(adapters)('what comes out of the adapter %s', (adapterName, adapte
 
 describe.each(ways)('errors, through $name', ({ open, send, name }) => {
   it('F14: no secret from a sign-in that answers 500 with a body that echoes the password', async () => {
+    hurry();
     for (const status of [500, 400, 401, 200]) {
       const api = await startBackend();
       const { url, username, password } = api;
@@ -286,6 +288,7 @@ describe.each(ways)('errors, through $name', ({ open, send, name }) => {
   });
 
   it('F14: no secret from a refresh or sign-in that a redirect, a reset or a plain-text echo answers', async () => {
+    hurry();
     const api = await startBackend();
     const { url, username, password } = api;
     const answers: Parameters<Backend['on']>[1][] = [
@@ -338,6 +341,7 @@ describe.each(ways)('errors, through $name', ({ open, send, name }) => {
   });
 
   it('F55: no secret in any event', async () => {
+    hurry();
     const api = await startBackend();
     const { url, username, password } = api;
     const auth = open({ config: { url, username, password } });
@@ -357,6 +361,7 @@ describe.each(ways)('errors, through $name', ({ open, send, name }) => {
 });
 
 it('F10: no secret when nothing listens at all', async () => {
+  hurry();
   const server = createTcpServer();
   const port = await listen(server);
   await new Promise((resolve) => server.close(resolve));

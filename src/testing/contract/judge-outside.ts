@@ -16,7 +16,7 @@ async function judgeUnder(imposture: Imposture, within: Within, judge: Judge): P
   let judged = 0;
   for (const operation of ['signIn', 'refresh'] as const) {
     await within(async (world) => {
-      const auth = world.open();
+      const auth = world.open({ timeoutMs: world.halfTimeMs });
       if (operation === 'refresh') {
         if (!world.subject.strategy.refresh) return;
         await request(auth);

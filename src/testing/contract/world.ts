@@ -49,6 +49,11 @@ export class World {
   #impostor: Impostor | undefined;
   readonly #server: AuthStrategyServer;
   readonly #timeoutMs: number;
+  /** Half of the time for obtaining a credential, in milliseconds: a flight tries again in it what may pass. */
+  get halfTimeMs(): number {
+    return this.#timeoutMs / 2;
+  }
+
   readonly #opened: QelosAuth[] = [];
 
   private constructor(

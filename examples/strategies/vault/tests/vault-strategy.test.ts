@@ -59,7 +59,8 @@ describe('VaultStrategy', () => {
     vault.write('qelos', { api_token: qelos.issueApiToken() });
     const { url: VAULT_ADDR, token: VAULT_TOKEN } = vault;
     const strategy = configured({ VAULT_ADDR, VAULT_TOKEN, QELOS_VAULT_PATH: 'secret/data/qelos', ...settings });
-    const auth = createQelosAuth({ config: { url: qelos.url }, env: {}, strategies: [strategy] });
+    const config = { url: qelos.url, timeoutMs: 2_000 }; // a flight tries again in it what may pass
+    const auth = createQelosAuth({ config, env: {}, strategies: [strategy] });
     pending.push(vault.close, () => auth.close());
     return auth;
   }
