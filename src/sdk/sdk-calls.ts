@@ -95,7 +95,9 @@ export class SdkCalls {
       answer = await (isAsGiven ? this.#sendAsGiven(request, init.signal) : this.#http.request(request));
     } catch (error) {
       const answered = answerIn(error);
-      if (!answered) throw fetchErrorOf(isAuthError(error) ? error : withoutSent(error), init.signal);
+      // A good status, and yet an error: its body broke off, or was too large.
+      if (!answered || isOk(answered.status))
+        throw fetchErrorOf(isAuthError(error) ? error : withoutSent(error), init.signal);
       answer = answered;
       refusal = apiRefusal(error);
     }

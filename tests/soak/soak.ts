@@ -15,12 +15,12 @@ import { type Roughness, startRoughGateway } from './rough-gateway';
 const SECONDS = Number(process.env['SOAK_SECONDS'] ?? 60);
 const SEED = Number(process.env['SOAK_SEED'] ?? Date.now() % 1_000_000);
 const CALLERS = 100;
-const CALL_TIMEOUT_MS = 5_000;
+const CALL_TIMEOUT_MS = 3_000;
 const SIGN_IN_TIMEOUT_MS = 2_000;
 /** A busy machine is late; a call without a deadline never ends. */
 const LATE_MS = 4_000;
 /** So many come at once; of so many, one is known. More would only measure how fast the server signs them in. */
-const COLD_TENANTS = 2_000;
+const COLD_TENANTS = 5_000;
 const ONE_KNOWN_IN = 100;
 const WARM_TENANTS = 500;
 /** A storm of tenants that costs the square of their number holds up the event loop for longer, everything else does not. */
@@ -78,8 +78,11 @@ const WAYS: Record<string, Way> = {
   },
 };
 
+/** Ways whose answers are handed out before their body has come. */
+const READ_BY_CALLER = new Set(['fetch', 'stream, read']);
+
 async function main(): Promise<void> {
-  const server = await startQelosServer({ accessTokenSeconds: 2 });
+  const server = await startQelosServer({ accessTokenSeconds: 1 });
   const gateway = await startRoughGateway(server.url);
   const elsewhere = await startQelosServer();
   const [user] = server.users;
@@ -157,8 +160,9 @@ async function main(): Promise<void> {
       );
       const result = await Promise.race([outcome, late]);
       watchdog.abort();
-      if (result === 'late') blame(`${name}: a call outlived its time-out (S03)`);
-      else if (result) {
+      // The body of these is their reader's, for as long as it does not stall.
+      if (result === 'late' && !READ_BY_CALLER.has(name)) blame(`${name}: a call outlived its time-out (S03)`);
+      else if (result && result !== 'late') {
         const what = `${name}: ${describe(result.error)}`;
         failures.set(what, (failures.get(what) ?? 0) + 1);
         // A stream can't be sent again, so it fails when its token has just ended.
@@ -265,6 +269,8 @@ function isServersFault(error: unknown, from: number, feltUntil: Map<string, num
   // A stream, a fetch and the SDK have errors of their own.
   if (!isAxiosError(error)) return felt(API, 0);
   const status = error.response?.status;
+  // What axios calls a 200 whose body breaks off.
+  if (status === 200) return error.code === 'ERR_BAD_RESPONSE' && /aborted/.test(error.message) && felt(API, 0);
   if (status !== undefined) return SERVERS.has(status) && felt(API, 0);
   const isTimeout = error.code === 'ECONNABORTED' || error.code === 'ERR_CANCELED';
   return felt(API, 0) || (isTimeout && (felt(SIGN_IN, CALL_TIMEOUT_MS) || felt(REFRESH, CALL_TIMEOUT_MS)));
