@@ -12,19 +12,28 @@ import { join, resolve } from 'node:path';
  * model, the storms and the walks through errors need minutes for each mutant.
  */
 const TESTS = {
-  'src/credentials/credential-manager.ts': ['credentials/credential-manager.test.ts'],
-  'src/contract/credential.ts': ['credentials/credential.test.ts'],
-  'src/credentials/': ['credentials/obtain-errors.test.ts', 'strategies/oauth-refresh-strategy.test.ts'],
-  'src/http/answer.ts': ['http/answer.test.ts'],
+  'src/contract/credential.ts': ['contract/credential.test.ts'],
+  'src/credentials/obtain-errors.ts': ['credentials/obtain-errors.test.ts', 'strategies/oauth-refresh.test.ts'],
+  'src/credentials/': ['credentials/credential-manager{,.siege,.weather,.look}.test.ts'],
+  'src/http/answer.ts': ['http/{answer,streams}.test.ts'],
   'src/http/exposure.ts': ['http/exposure.test.ts'],
-  'src/http/bare-client.ts': ['http/http-client.test.ts', 'strategies/*.test.ts'],
-  'src/http/auth-interceptor.ts': ['http/{auth-interceptor,mock-adapter,origin,redirects,replay,signing}.test.ts'],
-  'src/http/fetch.ts': ['http/{fetch,mock-adapter}.test.ts'],
+  'src/http/bare-client.ts': ['http/bare-client.test.ts', 'strategies/*.test.ts'],
+  'src/http/auth-interceptor.ts': [
+    'http/{auth-interceptor,mock-adapter,origin,redirects,replay,siege,signing}.test.ts',
+  ],
+  'src/http/fetch': ['http/{fetch,mock-adapter}.test.ts'],
+  'src/http/exchange.ts': ['http/{siege,streams,time-outs}.test.ts'],
+  'src/http/limits.ts': ['http/time-outs.test.ts'],
+  'src/http/answer-': ['http/{fetch,streams}.test.ts'],
+  'src/http/web-answer-stream.ts': ['http/streams.test.ts'],
+  'src/http/owned-stream.ts': ['http/streams.test.ts'],
+  'src/http/upload.ts': ['http/{replay,siege}.test.ts'],
+  'src/http/sealed-agent.ts': ['http/{global-agent,siege}.test.ts', 'ecosystem/cookie-jar.test.ts'],
   'src/http/': ['http/{origin,redirects}.test.ts'],
   'src/undici/': ['undici/*.test.ts'],
-  'src/tenants/': ['tenants/*.test.ts'],
+  'src/tenants/': ['tenants/tenant-{auth,failures,moves,pool,settings}.test.ts'],
   'src/plugin-play/': ['plugin-play/*.test.ts'],
-  'src/strategies/cli-login.ts': ['strategies/cli-login-strategy.test.ts'],
+  'src/strategies/cli-login.ts': ['strategies/cli-login.test.ts'],
   'src/strategies/': ['strategies/*.test.ts'],
 };
 
