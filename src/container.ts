@@ -113,7 +113,7 @@ function resolverOf(
   env: QelosAuthOptions['env'] = process.env,
   config = checked(container.resolve(AUTH_CONFIG)),
 ): StrategyResolver {
-  const registered = container.resolveAll(AUTH_STRATEGY);
+  const registered = [...new Set(container.resolveAll(AUTH_STRATEGY))]; // one that was registered twice counts once
   const custom = registered.filter((candidate) => !BUILT_IN.some(({ Strategy }) => candidate.constructor === Strategy));
   // Taken as it is: to make another one would be to look for the file once more.
   const cliLogin = registered.findLast((candidate) => candidate instanceof CliLoginStrategy);
