@@ -3,6 +3,7 @@ import { type DependencyContainer, type InjectionToken, container as rootContain
 import { transportFor } from './http/transport';
 import { type InstanceOptions, QelosAuth } from './qelos-auth';
 import { ApiTokenStrategy } from './strategies/api-token';
+import { BUILT_IN, strategiesOf } from './strategies/built-in';
 import { CliLoginStrategy } from './strategies/cli-login';
 import { OAuthRefreshStrategy } from './strategies/oauth-refresh';
 import { StrategyResolver } from './strategies/resolver';
@@ -17,8 +18,6 @@ export interface QelosAuthOptions extends InstanceOptions {
 
 /** What makes a container differ from its parent. */
 const INPUTS = [AUTH_CONFIG, AUTH_STRATEGY, CREDENTIAL_STORE] as InjectionToken[];
-
-const BUILT_IN = [ApiTokenStrategy, OAuthRefreshStrategy, CliLoginStrategy];
 
 /** Lets `container.dispose()` close what the container made; it disposes of instances of classes only. */
 class Lifetime {
@@ -47,7 +46,7 @@ export function registerQelosAuth(container: DependencyContainer, given: QelosAu
     const load = once(() => loadAuthConfig(env, config));
     container.register(AUTH_CONFIG, { useFactory: load });
   }
-  for (const strategy of strategies) {
+  for (const strategy of new Set(strategies)) {
     if (typeof strategy === 'function') container.register(AUTH_STRATEGY, { useClass: strategy as never });
     else container.register(AUTH_STRATEGY, { useValue: strategy });
   }
@@ -114,15 +113,11 @@ function resolverOf(
   env: QelosAuthOptions['env'] = process.env,
   config = checked(container.resolve(AUTH_CONFIG)),
 ): StrategyResolver {
-  const registered = container.resolveAll(AUTH_STRATEGY);
-  const custom = registered.filter((candidate) => !BUILT_IN.some((BuiltIn) => candidate.constructor === BuiltIn));
+  const registered = [...new Set(container.resolveAll(AUTH_STRATEGY))]; // one that was registered twice counts once
+  const custom = registered.filter((candidate) => !BUILT_IN.some(({ Strategy }) => candidate.constructor === Strategy));
   // Taken as it is: to make another one would be to look for the file once more.
   const cliLogin = registered.findLast((candidate) => candidate instanceof CliLoginStrategy);
-  const builtIn = [
-    new ApiTokenStrategy(config),
-    new OAuthRefreshStrategy(config),
-    cliLogin ?? new CliLoginStrategy(config, env),
-  ];
+  const builtIn = [...strategiesOf(config), cliLogin ?? new CliLoginStrategy(config, env)];
   return new StrategyResolver([...custom, ...builtIn]);
 }
 

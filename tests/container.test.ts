@@ -341,6 +341,20 @@ describe('strategies of one’s own', () => {
     expect(container.resolve(QelosAuth).strategy.name).toBe('own');
   });
 
+  it('given twice are one registration', () => {
+    const mine = { name: 'mine', missing: () => [], signIn: async () => Credential.apiKey('key') };
+    registerQelosAuth(container, { env: { QELOS_URL: server.url }, strategies: [mine, mine] });
+    expect(container.resolve(QelosAuth).strategy.name).toBe('mine');
+    expect(container.resolveAll(AUTH_STRATEGY).filter((strategy) => strategy === mine)).toHaveLength(1);
+  });
+
+  it('registered by hand and given as well are one registration', () => {
+    const mine = { name: 'mine', missing: () => [], signIn: async () => Credential.apiKey('key') };
+    container.register(AUTH_STRATEGY, { useValue: mine });
+    registerQelosAuth(container, { env: { QELOS_URL: server.url }, strategies: [mine] });
+    expect(container.resolve(QelosAuth).strategy.name).toBe('mine');
+  });
+
   it('are pinned by name, over one that would come first', () => {
     register({ strategies: [OwnStrategy, OtherStrategy], config: { ...account(), strategy: 'other' } });
     expect(container.resolve(QelosAuth).strategy).toEqual({ name: 'other', skipped: [] });

@@ -1,6 +1,7 @@
 import { AuthError, kindOf } from '../contract/auth-error';
 import type { AuthStrategy } from '../contract/auth-strategy';
 import { nameOf } from '../credentials/obtain-errors';
+import { BUILT_IN } from './built-in';
 
 /** The strategy that was chosen, and why the ones before it were not. */
 export interface Selection {
@@ -8,16 +9,13 @@ export interface Selection {
   readonly skipped: readonly { name: string; missing: readonly string[] }[];
 }
 
-/** The strategies of this library come last, in this order. */
-const BUILT_IN = ['api-token', 'oauth-refresh', 'cli-login'];
-
 /** Chooses a strategy from configuration, once: the pinned one, else the first that has all the settings it needs. */
 export class StrategyResolver {
   readonly #candidates: readonly AuthStrategy[];
 
   /** @param candidates - in the order of preference; the built-in ones are put last */
   constructor(candidates: readonly AuthStrategy[]) {
-    const rank = (strategy: AuthStrategy) => BUILT_IN.indexOf(nameOf(strategy));
+    const rank = (strategy: AuthStrategy) => BUILT_IN.findIndex(({ name }) => name === nameOf(strategy));
     this.#candidates = [...candidates].sort((a, b) => rank(a) - rank(b));
   }
 

@@ -3,8 +3,7 @@ import { AuthError, isAuthError, kindOf } from '../contract/auth-error';
 import type { AuthStrategy } from '../contract/auth-strategy';
 import { Origin } from '../http/origin';
 import { warnOfInsecureUrl } from '../qelos-auth';
-import { ApiTokenStrategy } from '../strategies/api-token';
-import { OAuthRefreshStrategy } from '../strategies/oauth-refresh';
+import { strategiesOf } from '../strategies/built-in';
 import { type Selection, StrategyResolver } from '../strategies/resolver';
 import { AllowedHosts } from './allowed-hosts';
 
@@ -82,7 +81,7 @@ export class TenantSettings {
   #choose(config: AuthConfig, tenant: string): Selection {
     try {
       const custom = this.#strategies?.(config, tenant) ?? [];
-      const candidates = [...custom, new ApiTokenStrategy(config), new OAuthRefreshStrategy(config)];
+      const candidates = [...custom, ...strategiesOf(config)];
       return new StrategyResolver(candidates).resolve(config.strategy);
     } catch (error) {
       throw isAuthError(error) ? error : strategiesFailed(error);

@@ -1,0 +1,41 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, relative, sep } from 'node:path';
+import { expect, test } from '@jest/globals';
+
+const SRC = join(__dirname, '..', 'src');
+
+/** Every source file by its path below `src`, with slashes. */
+const sources = readdirSync(SRC, { recursive: true, withFileTypes: true })
+  .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
+  .map((entry) => {
+    const path = join(entry.parentPath, entry.name);
+    return { name: relative(SRC, path).split(sep).join('/'), text: readFileSync(path, 'utf8') };
+  });
+
+const namesWhere = (matches: (text: string) => boolean) =>
+  sources
+    .filter(({ text }) => matches(text))
+    .map(({ name }) => name)
+    .sort();
+
+test('no file of src is longer than 300 lines', () => {
+  expect(sources.length).toBeGreaterThan(50);
+  expect(namesWhere((text) => text.trimEnd().split('\n').length > 300)).toEqual([]);
+});
+
+test('the container is the only file that registers in a container', () => {
+  expect(namesWhere((text) => /\buse(?:Class|Factory|Value|Token):/.test(text))).toEqual(['container.ts']);
+});
+
+test('nothing but sdk/ imports @qelos/sdk', () => {
+  const importers = namesWhere((text) => /(?:from|import|require)\s*\(?\s*'@qelos\/sdk/.test(text));
+  expect(importers.length).toBeGreaterThan(0);
+  expect(importers.filter((name) => !name.startsWith('sdk/'))).toEqual([]);
+});
+
+test('the list of built-in strategies stands in one file of the library', () => {
+  const listing = namesWhere((text) =>
+    ['ApiTokenStrategy', 'OAuthRefreshStrategy'].every((s) => text.includes(`new ${s}(`)),
+  );
+  expect(listing).toEqual(['strategies/built-in.ts']);
+});
