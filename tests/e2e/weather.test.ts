@@ -1,42 +1,27 @@
-import { connect, createServer, type Socket } from 'node:net';
-import { expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { isAxiosError } from 'axios';
 import { isAuthError } from '../../src';
-import { startQelosServer } from '../../src/testing';
-import { listen } from '../support/backend';
+import { type QelosServerFault, type QelosServerOptions, startQelosServer } from '../../src/testing';
+import { type Ended, setTime, Traffic } from '../support/set-time';
+import { unsteady } from '../support/unsteady';
 import { ways } from '../support/ways';
 import { whenDone } from '../support/when-done';
 
-/** A way to a server on which every so many new connections are cut as soon as something is sent over them. */
-async function unsteady(port: number, isCut: () => boolean): Promise<{ url: string; cut: () => number }> {
-  const sockets = new Set<Socket>();
-  let cut = 0;
-  const server = createServer((socket) => {
-    sockets.add(socket);
-    socket.on('error', () => {});
-    if (isCut()) {
-      cut += 1;
-      socket.once('data', () => socket.resetAndDestroy());
-      return;
-    }
-    const upstream = connect(port, '127.0.0.1');
-    sockets.add(upstream);
-    upstream.on('error', () => socket.destroy());
-    socket.on('close', () => upstream.destroy());
-    socket.pipe(upstream);
-    // As recorded of the gateway: one request a connection.
-    upstream.on('data', (data) =>
-      socket.write(data.toString('latin1').replace('Connection: keep-alive', 'Connection: close'), 'latin1'),
-    );
-    upstream.on('end', () => socket.end());
-  });
-  const own = await listen(server as never);
-  whenDone(() => {
-    for (const socket of sockets) socket.destroy();
-    return new Promise((resolve) => server.close(resolve));
-  });
-  return { url: `http://127.0.0.1:${own}`, cut: () => cut };
+const ME = '/api/me';
+const SIGN_IN = '/api/signin';
+const REFRESH = '/api/token/refresh';
+const LIFE_MS = 3_600_000;
+
+/** A server whose tokens live an hour, and the account of its first user at another address of it. */
+async function startServer(options: QelosServerOptions = {}) {
+  const server = await startQelosServer({ accessTokenSeconds: LIFE_MS / 1_000, ...options });
+  whenDone(() => server.close());
+  const { username, password } = server.users[0] as { username: string; password: string };
+  return { server, port: Number(new URL(server.url).port), account: { url: server.url, username, password } };
 }
+
+const statusOf = (call: Promise<{ status: number }>) => call.then(({ status }) => status);
+const failures = (ended: readonly Ended[]) => ended.filter(({ answer }) => answer !== 200);
 
 /** A small linear congruential generator, so that the weather is the same each time. */
 function chance(): () => number {
@@ -53,7 +38,7 @@ it.each(ways)(
     const server = await startQelosServer({ accessTokenSeconds: 1 });
     whenDone(() => server.close());
     const next = chance();
-    const way = await unsteady(Number(new URL(server.url).port), () => next() < 0.3);
+    const way = await unsteady(Number(new URL(server.url).port), () => (next() < 0.3 ? 'cut' : undefined));
     const { username, password } = server.users[0] as { username: string; password: string };
     const auth = open({ config: { url: way.url, username, password } });
     const outcomes = { answered: 0, cut: 0 };
@@ -81,3 +66,63 @@ it.each(ways)(
   },
   30_000,
 );
+
+describe.each(ways)('W02 a renewal that fails for a moment, through $name', ({ open, send }) => {
+  const faults: [string, QelosServerFault][] = [
+    ['is reset', 'reset'],
+    ['is answered with 503', { status: 503 }],
+  ];
+
+  it.each(faults.flatMap(([name, fault]) => [1, 3, 5].map((times) => [name, times, fault] as const)))(
+    '%s %i times in a row: costs none of 20 callers who have 15 s',
+    async (_name, times, fault) => {
+      const { server, account } = await startServer();
+      const time = setTime();
+      time.chance = 1;
+      const auth = open({ config: account });
+      const traffic = new Traffic(time, () => statusOf(send(auth, { path: ME })));
+      await traffic.burst(1);
+      await time.advance(LIFE_MS);
+      server.requests.reset();
+      server.fail(REFRESH, fault, times);
+      const begun = time.now();
+      expect(failures(await traffic.burst(20))).toEqual([]);
+      expect(time.now() - begun).toBeLessThan(15_000);
+      expect(server.requests.count({ path: REFRESH })).toBe(times + 1);
+      expect(server.requests.count({ path: SIGN_IN })).toBe(0);
+      expect(server.requests.count({ path: ME })).toBe(20);
+    },
+  );
+
+  it('a keep-alive connection that has died unnoticed: costs none of 20 callers', async () => {
+    const { server, port, account } = await startServer();
+    const way = await unsteady(port, () => undefined, true);
+    const time = setTime();
+    const auth = open({ config: { ...account, url: way.url } });
+    const traffic = new Traffic(time, () => statusOf(send(auth, { path: ME })));
+    await traffic.burst(1);
+    await time.advance(LIFE_MS);
+    way.freeze(REFRESH);
+    expect(failures(await traffic.burst(20))).toEqual([]);
+    expect(way.cut()).toBeGreaterThan(0);
+    expect(server.requests.count({ path: REFRESH })).toBe(1);
+    expect(server.requests.count({ path: SIGN_IN })).toBe(1);
+  });
+
+  it('an answer that is lost has spent the token: one sign-in, and no failed call', async () => {
+    const { server, port, account } = await startServer();
+    let lost = 0;
+    const way = await unsteady(port, () => (lost-- > 0 ? 'lost' : undefined));
+    const time = setTime();
+    const auth = open({ config: { ...account, url: way.url } });
+    const traffic = new Traffic(time, () => statusOf(send(auth, { path: ME })));
+    await traffic.burst(1);
+    await time.advance(LIFE_MS);
+    lost = 1;
+    expect(failures(await traffic.burst(20))).toEqual([]);
+    expect(way.cut()).toBe(1);
+    expect(server.requests.count({ path: REFRESH, status: 200 })).toBe(1);
+    expect(server.requests.count({ path: REFRESH, status: 401 })).toBe(3);
+    expect(server.requests.count({ path: SIGN_IN })).toBe(2);
+  });
+});
