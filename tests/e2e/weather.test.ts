@@ -1,10 +1,17 @@
 import { describe, expect, it } from '@jest/globals';
 import { isAxiosError } from 'axios';
 import { isAuthError } from '../../src';
-import { type QelosServerFault, type QelosServerOptions, startQelosServer } from '../../src/testing';
+import {
+  type QelosServer,
+  type QelosServerFault,
+  type QelosServerOptions,
+  type QelosServerUser,
+  startQelosServer,
+} from '../../src/testing';
+import { settableClock } from '../support/clock';
 import { type Ended, setTime, Traffic } from '../support/set-time';
 import { unsteady } from '../support/unsteady';
-import { ways } from '../support/ways';
+import { openAuth, ways } from '../support/ways';
 import { whenDone } from '../support/when-done';
 
 const ME = '/api/me';
@@ -123,6 +130,128 @@ describe.each(ways)('W02 a renewal that fails for a moment, through $name', ({ o
     expect(way.cut()).toBe(1);
     expect(server.requests.count({ path: REFRESH, status: 200 })).toBe(1);
     expect(server.requests.count({ path: REFRESH, status: 401 })).toBe(3);
+    expect(server.requests.count({ path: SIGN_IN })).toBe(2);
+  });
+});
+
+describe('W03 an outage under load', () => {
+  const outages = ways.flatMap((way) =>
+    (way.name === 'auth.http' ? [3, 10, 20, 40, 65, 120] : [20]).map((seconds) => ({ ...way, seconds })),
+  );
+
+  it.each(outages)(
+    '$seconds s without a connection, through $name: calls go on within 5 s of the return, and nobody is hammered',
+    async ({ open, send, seconds }) => {
+      const { port, account } = await startServer();
+      let isDown = false;
+      const way = await unsteady(port, () => (isDown ? 'cut' : undefined));
+      const time = setTime();
+      time.chance = 1;
+      const auth = open({ config: { ...account, url: way.url } });
+      const traffic = new Traffic(time, () => statusOf(send(auth, { path: ME })));
+      await traffic.burst(1);
+      await time.advance(LIFE_MS);
+      isDown = true;
+      for (const { error } of await traffic.flow(seconds * 1_000)) {
+        expect(error).toMatchObject({ code: 'ERR_AUTH_UNAVAILABLE', retryable: true });
+      }
+      expect(way.cut()).toBeGreaterThan(1);
+      expect(way.cut()).toBeLessThanOrEqual(Math.max(seconds, 6)); // a flight tries six times, however short the outage
+      isDown = false;
+      const back = time.now();
+      const after = await traffic.flow(10_000);
+      const first = after.find(({ answer }) => answer === 200);
+      expect((first?.at ?? Infinity) - back).toBeLessThanOrEqual(5_000);
+      expect(failures(after.filter(({ at }) => at > (first?.at ?? 0)))).toEqual([]);
+    },
+    60_000,
+  );
+});
+
+describe.each(ways)('W04 a member of two workspaces, through $name', ({ open, send }) => {
+  const workspaces = ['First', 'Second'].map((name, i) => ({ name, _id: `65f00000000000000000000${i}` }));
+  const users = [
+    { username: 'member', password: 'password-of-member', workspaces },
+    { username: 'admin', password: 'password-of-admin', roles: ['admin'] },
+  ];
+
+  it('signs in elsewhere between renewals: the plugin stays where it is', async () => {
+    const { server, account } = await startServer({ users });
+    const auth = open({ config: account });
+    for (let round = 1; round <= 3; round++) {
+      expect((await send(auth, { path: ME })).data).toMatchObject({ workspace: { name: 'First' } });
+      expect(server.requests.count({ path: SIGN_IN, status: 200 })).toBe(2 * round - 1);
+      await openAuth({ config: { ...account, workspace: workspaces[1]?._id } }).signIn();
+      server.expireAccessTokens();
+    }
+  });
+
+  it('is taken out of the one it works in: nothing is sent from the other, and it goes on once it is back', async () => {
+    const { server, account } = await startServer({ users });
+    const [member, admin] = server.users as [QelosServerUser, QelosServerUser];
+    const keeper = openAuth({ config: { ...account, username: admin.username, password: admin.password } });
+    const clock = settableClock();
+    const setMembers = (...ids: string[]) =>
+      keeper.http.put(`/api/workspaces/${workspaces[0]?._id}`, { members: ids.map((user) => ({ user, roles: [] })) });
+    const auth = open({ config: account });
+    expect((await send(auth, { path: ME })).data).toMatchObject({ workspace: { name: 'First' } });
+    await setMembers(admin._id);
+    clock.advance(LIFE_MS);
+    server.requests.reset();
+    const error = await send(auth, { path: ME }).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ code: 'ERR_AUTH_WORKSPACE', message: expect.stringContaining('to no workspace') });
+    expect(server.requests.count({ path: ME })).toBe(0);
+    await setMembers(admin._id, member._id);
+    clock.advance(30_001);
+    expect((await send(auth, { path: ME })).data).toMatchObject({ workspace: { name: 'First' } });
+  });
+});
+
+describe.each(ways)('W06 a deploy of the auth service, through $name', ({ open, send }) => {
+  /** Calls all through a deploy and afterwards, by a plugin that was running before or is started meanwhile. */
+  const through = async (seconds: number, kind: 'running' | 'started', config: object, server: QelosServer) => {
+    const time = setTime();
+    time.chance = 1;
+    const auth = open({ config: { url: server.url, ...config } });
+    const traffic = new Traffic(time, () => statusOf(send(auth, { path: ME })));
+    if (kind === 'running') {
+      await traffic.burst(1);
+      await time.advance(LIFE_MS);
+    }
+    server.requests.reset();
+    const takeOver = server.deploy();
+    const during = await traffic.flow(seconds * 1_000);
+    takeOver();
+    const back = time.now();
+    const after = await traffic.flow(31_000);
+    const first = after.find(({ answer }) => answer === 200);
+    expect(failures(after.filter(({ at }) => at > (first?.at ?? Infinity)))).toEqual([]);
+    return { errors: during.map(({ error }) => error), backAfterMs: (first?.at ?? Infinity) - back };
+  };
+
+  it.each([3, 10, 13, 50])('half dead for %i s: a running plugin goes on within 5 s of the end', async (seconds) => {
+    const { server, account } = await startServer();
+    const { errors, backAfterMs } = await through(seconds, 'running', account, server);
+    for (const error of errors) expect(error).toMatchObject({ code: 'ERR_AUTH_REFUSED', retryable: true });
+    expect(backAfterMs).toBeLessThanOrEqual(5_000);
+    expect(server.requests.count({ path: REFRESH, status: 401 })).toBe(3);
+    expect(server.requests.count({ path: SIGN_IN })).toBeLessThanOrEqual(seconds);
+  });
+
+  it.each([3, 10, 13, 50])('half dead for %i s: one started meanwhile with an API token, too', async (seconds) => {
+    const { server } = await startServer();
+    const { errors, backAfterMs } = await through(seconds, 'started', { apiToken: server.issueApiToken() }, server);
+    for (const error of errors) expect(error).toMatchObject({ code: 'ERR_AUTH_UNAVAILABLE', retryable: true });
+    expect(backAfterMs).toBeLessThanOrEqual(5_000);
+    expect(server.requests.count({ status: 401 })).toBeLessThanOrEqual(Math.max(seconds, 6));
+  });
+
+  it('F24 one started meanwhile with a password: that has never worked, and waits its cool-down', async () => {
+    const { server, account } = await startServer();
+    const { errors, backAfterMs } = await through(10, 'started', account, server);
+    for (const error of errors) expect(error).toMatchObject({ code: 'ERR_AUTH_REFUSED', retryable: false });
+    expect(backAfterMs).toBeGreaterThanOrEqual(19_000);
+    expect(backAfterMs).toBeLessThanOrEqual(20_100);
     expect(server.requests.count({ path: SIGN_IN })).toBe(2);
   });
 });
