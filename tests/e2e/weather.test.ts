@@ -1,4 +1,5 @@
-import { describe, expect, it } from '@jest/globals';
+import { Readable } from 'node:stream';
+import { describe, expect, it, jest } from '@jest/globals';
 import { isAxiosError } from 'axios';
 import { isAuthError } from '../../src';
 import {
@@ -8,7 +9,8 @@ import {
   type QelosServerUser,
   startQelosServer,
 } from '../../src/testing';
-import { settableClock } from '../support/clock';
+import { startBackend } from '../support/backend';
+import { settableClock, speedUp } from '../support/clock';
 import { type Ended, setTime, Traffic } from '../support/set-time';
 import { unsteady } from '../support/unsteady';
 import { openAuth, ways } from '../support/ways';
@@ -254,4 +256,106 @@ describe.each(ways)('W06 a deploy of the auth service, through $name', ({ open, 
     expect(backAfterMs).toBeLessThanOrEqual(20_100);
     expect(server.requests.count({ path: SIGN_IN })).toBe(2);
   });
+});
+
+describe.each(ways)('W07 calls that begin while a refused credential is renewed, through $name', ({ open, send }) => {
+  /** A renewal that was caused by a refusal, and waits until it is let go on. */
+  const renewing = async () => {
+    const api = await startBackend();
+    const auth = open({ config: { url: api.url, username: api.username, password: api.password } });
+    await auth.signIn();
+    api.expire();
+    let letGo = () => {};
+    const arrived = new Promise<void>((resolve) => {
+      api.on(REFRESH, (request, response, incoming) => {
+        letGo = () => {
+          api.on(REFRESH, () => false);
+          api.replay(request, response, incoming);
+        };
+        resolve();
+      });
+    });
+    const refused = send(auth, { path: '/refused' });
+    await arrived;
+    return { api, auth, refused, letGo: () => letGo() };
+  };
+
+  it('wait for it, and each is sent once', async () => {
+    const { api, auth, refused, letGo } = await renewing();
+    const calls = Array.from({ length: 20 }, () => send(auth, { path: '/later' }));
+    await new Promise(setImmediate);
+    expect(api.to('/later')).toHaveLength(0);
+    letGo();
+    expect(await Promise.all([refused, ...calls].map(statusOf))).toEqual(Array.from({ length: 21 }, () => 200));
+    expect(api.to('/later').map(({ authorized }) => authorized)).toEqual(Array.from({ length: 20 }, () => true));
+    expect(api.to('/refused')).toHaveLength(2);
+    expect(api.to(REFRESH)).toHaveLength(1);
+  });
+
+  it('streams too, which could not be sent again', async () => {
+    const { api, auth, refused, letGo } = await renewing();
+    const chunks = ['one ', 'two ', 'three'];
+    const uploads = [
+      auth.http.post('/upload', Readable.from(chunks)),
+      auth.fetch('/upload', { method: 'POST', body: ReadableStream.from(chunks), duplex: 'half' } as RequestInit),
+    ];
+    await new Promise(setImmediate);
+    expect(api.to('/upload')).toHaveLength(0);
+    letGo();
+    expect(await Promise.all([refused, ...uploads].map(statusOf))).toEqual([200, 200, 200]);
+    expect(api.to('/upload').map(({ body }) => body.toString())).toEqual(['one two three', 'one two three']);
+  });
+});
+
+describe.each(ways)('W08 a process that was suspended for an hour, through $name', ({ open, send }) => {
+  it('renews before its next call, which may be an upload', async () => {
+    const { server, account } = await startServer();
+    const auth = open({ config: account });
+    await send(auth, { path: ME });
+    server.requests.reset();
+    server.expireAccessTokens(); // by the server's clock, which has not stood still
+    const now = Date.now;
+    jest.spyOn(Date, 'now').mockImplementation(() => now() + LIFE_MS);
+    server.route('POST', '/api/upload', () => ({ body: {} }));
+    expect((await auth.http.post('/api/upload', Readable.from(['a body']))).status).toBe(200);
+    expect((await send(auth, { path: ME })).status).toBe(200);
+    expect(server.requests.count({ path: REFRESH })).toBe(1);
+    expect(server.requests.count({ status: 401 })).toBe(0);
+    expect(server.requests.count()).toBe(3);
+  });
+});
+
+describe('W09 twenty sessions of one user that start at once on a slow database', () => {
+  /** So much faster than on a clock: 300 ms an operation, a minute for all, and the pauses between. */
+  const TIMES = 10;
+
+  const start = async (timeoutMs: number) => {
+    const { server, account } = await startServer({ latencyMs: 300 / TIMES });
+    // More than ten sessions: from then on each sign-in writes the whole list back.
+    for (let i = 0; i < 11; i++) await openAuth({ config: account }).signIn();
+    speedUp(TIMES);
+    server.requests.reset();
+    const config = { ...account, timeoutMs };
+    const sessions = Array.from({ length: 20 }, () => openAuth({ config }));
+    return { server, starts: await Promise.allSettled(sessions.map((auth) => auth.signIn())) };
+  };
+  const reasons = (starts: PromiseSettledResult<unknown>[]) =>
+    starts.flatMap((start) => (start.status === 'rejected' ? [start.reason] : []));
+
+  it('with 60 s, all of them start', async () => {
+    const { starts } = await start(60_000);
+    expect(reasons(starts)).toEqual([]);
+  }, 60_000);
+
+  it('with the default of 20 s, whoever does not says that others were signing in', async () => {
+    const { server, starts } = await start(20_000);
+    expect(server.requests.count({ path: SIGN_IN, status: 200 })).toBeGreaterThan(5);
+    for (const reason of reasons(starts)) {
+      expect(reason).toMatchObject({
+        code: 'ERR_AUTH_UNAVAILABLE',
+        retryable: true,
+        hint: expect.stringContaining('Other processes were signing in as the same user'),
+      });
+    }
+  }, 60_000);
 });
