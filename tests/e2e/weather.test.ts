@@ -325,31 +325,32 @@ describe.each(ways)('W08 a process that was suspended for an hour, through $name
   });
 });
 
-describe('W09 twenty sessions of one user that start at once on a slow database', () => {
+describe('W09 many sessions of one user that start at once on a slow database', () => {
   /** So much faster than on a clock: 300 ms an operation, a minute for all, and the pauses between. */
   const TIMES = 10;
 
-  const start = async (timeoutMs: number) => {
+  const start = async (count: number, timeoutMs: number) => {
     const { server, account } = await startServer({ latencyMs: 300 / TIMES });
     // More than ten sessions: from then on each sign-in writes the whole list back.
     for (let i = 0; i < 11; i++) await openAuth({ config: account }).signIn();
     speedUp(TIMES);
     server.requests.reset();
     const config = { ...account, timeoutMs };
-    const sessions = Array.from({ length: 20 }, () => openAuth({ config }));
+    const sessions = Array.from({ length: count }, () => openAuth({ config }));
     return { server, starts: await Promise.allSettled(sessions.map((auth) => auth.signIn())) };
   };
   const reasons = (starts: PromiseSettledResult<unknown>[]) =>
     starts.flatMap((start) => (start.status === 'rejected' ? [start.reason] : []));
 
-  it('with 60 s, all of them start', async () => {
-    const { starts } = await start(60_000);
+  it('twenty with 60 s: all of them start', async () => {
+    const { starts } = await start(20, 60_000);
     expect(reasons(starts)).toEqual([]);
   }, 60_000);
 
-  it('with the default of 20 s, whoever does not says that others were signing in', async () => {
-    const { server, starts } = await start(20_000);
+  it('thirty with the default of 20 s: whoever does not start says that others were signing in', async () => {
+    const { server, starts } = await start(30, 20_000);
     expect(server.requests.count({ path: SIGN_IN, status: 200 })).toBeGreaterThan(5);
+    expect(reasons(starts).length).toBeGreaterThan(0); // one takes the database 0.9 s at least
     for (const reason of reasons(starts)) {
       expect(reason).toMatchObject({
         code: 'ERR_AUTH_UNAVAILABLE',
