@@ -176,7 +176,8 @@ export class Flight {
       try {
         return await this.#tried('sign-in', (context) => this.#options.strategy.signIn(context, former));
       } catch (error) {
-        // A 401 that can be tried again is a write conflict: the server contradicts itself until the others are done.
+        // A 401 that can be tried again is a write conflict: the server contradicts itself until the others are done. Or it is about
+        // a key that a service being deployed cannot check, which is over just as soon.
         const isConflict = error instanceof AuthError && error.status === 401 && error.retryable && !isRefused(error);
         if (!isConflict) throw error;
         this.#conflict = error;

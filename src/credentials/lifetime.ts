@@ -6,7 +6,7 @@ export interface Held {
   readonly credential: Credential;
   /** Whether it was taken over from another process, so that nobody here has seen the server give it. */
   readonly isAdopted: boolean;
-  /** The wall clock less the monotonic one when its request was sent: what both have gone since is the same, or was not seen. */
+  /** What {@link wallOffsetAt} was when its request was sent: what both clocks have gone since is the same, or was not seen. */
   readonly wallOffset: number;
   readonly softAt: number;
   readonly hardAt: number;
@@ -33,7 +33,7 @@ const MOST_SUSPENDED_MS = 30 * 24 * 3_600_000;
  * that was merely set forward looks alike and costs one renewal that was not due; set back, it counts for nothing.
  */
 export function momentFor({ wallOffset }: Held, now: number): number {
-  const unseen = Date.now() - now - wallOffset;
+  const unseen = wallOffsetAt({ now, wall: Date.now() }) - wallOffset;
   return unseen > CLOCKS_DIFFER_MS && unseen < MOST_SUSPENDED_MS ? now + unseen : now;
 }
 
@@ -42,13 +42,14 @@ export function hold(credential: Credential, sentAt: Moment, random: number, isA
   const known = lifetimeOf(credential);
   const life = known && Math.min(known, MOST_LIFE_MS);
   if (life === undefined) return new HeldForGood(credential, isAdopted);
-  const mayEndAt = sentAt.now + life;
-  const wallOffset = sentAt.wall - sentAt.now;
+  // Whole numbers take no memory of their own.
+  const mayEndAt = Math.floor(sentAt.now + life);
+  const wallOffset = wallOffsetAt(sentAt);
   if (!life) return { credential, isAdopted, wallOffset, softAt: Infinity, hardAt: Infinity, mayEndAt };
-  const before = ({ share, mostMs }: { share: number; mostMs: number }) => Math.min(life * share, mostMs);
+  const before = ({ share, mostMs }: { share: number; mostMs: number }) => Math.round(Math.min(life * share, mostMs));
   const hardAt = mayEndAt - before(HARD_WINDOW);
   const earliest = mayEndAt - before(SOFT_WINDOW);
-  const softAt = earliest + (hardAt - earliest) * random;
+  const softAt = Math.floor(earliest + (hardAt - earliest) * random);
   return { credential, isAdopted, wallOffset, softAt, hardAt, mayEndAt };
 }
 
@@ -83,6 +84,11 @@ export interface Moment {
   readonly wall: number;
 }
 
+/** The wall clock less the monotonic one, since this process began. */
+function wallOffsetAt({ now, wall }: Moment): number {
+  return Math.round(wall - now - performance.timeOrigin);
+}
+
 /** This moment. */
 export function moment(clock: Clock): Moment {
   return { now: clock.now(), wall: Date.now() };
@@ -94,9 +100,10 @@ export function endOf({ hardAt, mayEndAt }: Held): number {
 }
 
 /** A credential of unknown life that may be replaced is looked at again soon; until then, and if that fails, it serves on. */
-export function lookAgain(held: Held, { now, wall }: Moment): Held {
+export function lookAgain(held: Held, at: Moment): Held {
   const { credential, isAdopted, mayEndAt } = held;
-  const wallOffset = wall - now;
+  const { now } = at;
+  const wallOffset = wallOffsetAt(at);
   return { credential, isAdopted, wallOffset, softAt: now + LOOK.softMs, hardAt: now + LOOK.hardMs, mayEndAt };
 }
 

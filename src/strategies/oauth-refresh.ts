@@ -32,20 +32,23 @@ export class OAuthRefreshStrategy implements AuthStrategy {
    *   being deployed refuses right ones), `ERR_AUTH_WORKSPACE`, `ERR_AUTH_BAD_RESPONSE` or `ERR_AUTH_UNAVAILABLE`
    */
   async signIn(context: AuthContext, former?: Credential): Promise<Credential> {
-    const { username = '', password = '' } = this.#config;
-    const workspace = this.#config.workspace ?? (former && workspaceOf(former));
+    const { username = '', password = '', workspace: wanted } = this.#config;
+    const before = former && this.#sessionOf(former);
+    const workspace = wanted ?? before?.workspace;
     const { sdk, lastStatus, lastBody } = signInSdk(this.#config.url, context, 'sign-in');
     try {
       const answer = await sdk.authentication.oAuthSignin({ username, password, ...(workspace && { workspace }) });
       const payload = answer.payload as typeof answer.payload & { workspace?: { _id?: string } };
-      const mismatch =
-        workspaceMismatch(this.#config.workspace, payload.workspace, 'session') ?? hasMoved(former, payload.workspace);
+      const got = idOf(payload.workspace);
+      const mismatch = wanted
+        ? workspaceMismatch(wanted, payload.workspace, 'session')
+        : before && hasMoved(before, got);
       if (mismatch) throw mismatch;
       // Recorded: a refreshed session has lost its workspace. Without refresh token it is signed in again instead.
       const refreshToken = payload.workspace ? undefined : payload.refreshToken;
       const credential = Credential.bearer(payload.token, { refreshToken });
       sources.set(credential, this.#config);
-      keepWorkspace(credential, idOf(payload.workspace));
+      keepWorkspace(credential, got);
       return credential;
     } catch (error) {
       if (lastStatus() === 401) {
@@ -73,6 +76,16 @@ export class OAuthRefreshStrategy implements AuthStrategy {
       throw isMissingPayload(error) ? noSession('refresh') : error;
     }
   }
+
+  /**
+   * What is known of a session that another one takes the place of; undefined if it was another user's (the settings of a tenant
+   * may change), or if nobody here has seen it and its token does not say.
+   */
+  #sessionOf(former: Credential): { readonly workspace: string | undefined } | undefined {
+    const source = sources.get(former);
+    const isKnown = source ? source.username === this.#config.username : claimsOf(former) !== undefined;
+    return isKnown ? { workspace: workspaceOf(former) } : undefined;
+  }
 }
 
 /** What the session behind a credential was signed in with, if that was here. */
@@ -96,14 +109,10 @@ function idOf(workspace: unknown): string | undefined {
 }
 
 /** Why a session is not that which it takes the place of: another workspace has other data, and nobody has asked for it. */
-function hasMoved(former: Credential | undefined, workspace: unknown): AuthError | undefined {
-  const id = idOf(workspace);
-  // Nobody knows of the session of a stored credential whose token holds no claims.
-  if (!former || !(sources.has(former) || claimsOf(former))) return undefined;
-  const before = workspaceOf(former);
-  if (before === id) return undefined;
+function hasMoved(before: { readonly workspace: string | undefined }, id: string | undefined): AuthError | undefined {
+  if (before.workspace === id) return undefined;
   const named = (of: string | undefined) => (of === undefined ? 'no workspace' : `the workspace ${of}`);
-  const text = `The session is bound to ${named(id)}, not to that of the session before (${named(before)}).`;
+  const text = `The session is bound to ${named(id)}, not to that of the session before (${named(before.workspace)}).`;
   return new AuthError('ERR_AUTH_WORKSPACE', text, {
     hint: 'The user was added to a workspace, or removed from it, while this was running. Set QELOS_WORKSPACE to the one that is meant, or start again to go on in the new one.',
   });

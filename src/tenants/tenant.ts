@@ -127,9 +127,11 @@ export class Tenant implements CredentialManagerOptions, CredentialSource, Poole
     const { url, strategy, skipped } = await this.load(signal);
     if (this.hasMoved) throw movedTenant();
     this.events.emit('strategySelected', { strategy: strategy.name, skipped });
+    // What another strategy has obtained is nothing that this one could go by.
+    const own = strategy.name === this.#chosen?.name ? former : undefined;
     let credential: Credential;
     try {
-      credential = await strategy.signIn(contextAt(url, signal, this.#shared), former);
+      credential = await strategy.signIn(contextAt(url, signal, this.#shared), own);
     } catch (error) {
       throw toAuthError(error, 'sign-in', strategy.name);
     }

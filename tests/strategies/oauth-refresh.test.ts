@@ -540,6 +540,17 @@ describe('workspaces', () => {
     expect(await me.json()).toMatchObject({ workspace: { name: 'Second' } });
   });
 
+  it('W04 what was signed in as another user, or for another QELOS_WORKSPACE, is no session before', async () => {
+    const first = await strategyFor(member, { workspace: workspaces[1]?._id as string }).signIn(contextFor(server.url));
+    const corrected = strategyFor(member, { workspace: workspaces[0]?._id as string });
+    expect(await corrected.signIn(contextFor(server.url), first)).toBeInstanceOf(Credential);
+    expect(await strategyFor(admin).signIn(contextFor(server.url), first)).toBeInstanceOf(Credential);
+    // Without the setting, the session stays where it was.
+    const second = await strategyFor(member).signIn(contextFor(server.url), first);
+    const me = await fetch(`${server.url}/api/me`, { headers: headersOf(second) });
+    expect(await me.json()).toMatchObject({ workspace: { name: 'Second' } });
+  });
+
   it('W04 is kept over refreshes too: one that had none has none', async () => {
     const first = await strategyFor().signIn(contextFor(server.url));
     const second = await strategyFor().refresh(first, contextFor(server.url));

@@ -1,4 +1,5 @@
 import { jest } from '@jest/globals';
+import { systemClock } from '../../src/credentials/clock';
 
 /** Moves the monotonic clock of this process, as the library sees it. Undone after the test. */
 export function settableClock(): { advance(ms: number): void } {
@@ -10,4 +11,12 @@ export function settableClock(): { advance(ms: number): void } {
       offset += ms;
     },
   };
+}
+
+/** Lets time run so many times as fast for credentials and flights. Undone after the test. */
+export function speedUp(times: number): void {
+  const { now, schedule } = systemClock;
+  const begun = now();
+  jest.spyOn(systemClock, 'now').mockImplementation(() => begun + (now() - begun) * times);
+  jest.spyOn(systemClock, 'schedule').mockImplementation((ms, callback) => schedule(ms / times, callback));
 }

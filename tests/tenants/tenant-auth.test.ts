@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import {
   type AuthContext,
   AuthError,
+  type AuthStrategy,
   Credential,
   isAuthError,
   TenantAuth,
@@ -261,6 +262,38 @@ describe('settings that change', () => {
     expect(tenants.forget('b0')).toBe(true);
     expect(await whoIs(tenants, 'b0')).toBe('user-0');
     expect(await failureOf(http.get(ME))).toMatchObject({ code: 'ERR_AUTH_CLOSED' });
+  });
+
+  it('W04 another workspace, user or strategy: what went before says nothing of where the session belongs', async () => {
+    const workspaces = ['First', 'Second'].map((name, i) => ({ name, _id: `65f00000000000000000000${i}` }));
+    const server = await startQelosServer({
+      users: ['ada', 'bob'].map((username) => ({ username, password: `password-of-${username}`, workspaces })),
+    });
+    whenDone(() => server.close());
+    const as = (username: string, workspace?: string): TenantConfig => {
+      const named = workspace === undefined ? {} : { workspace };
+      return { url: server.url, username, password: `password-of-${username}`, ...named };
+    };
+    const claims = Buffer.from(JSON.stringify({ workspace: { _id: 'of another system' } })).toString('base64url');
+    const custom: AuthStrategy = {
+      name: 'custom',
+      missing: () => [],
+      signIn: async () => Credential.bearer(`e30.${claims}.s`),
+    };
+    const tenants = open({ strategies: ({ strategy }) => (strategy === 'custom' ? [custom] : []) }, async () => config);
+    let config: TenantConfig = { ...as('ada'), strategy: 'custom' };
+    const { http } = await tenants.for('acme');
+    for (const [next, name] of [
+      [as('ada'), 'First'],
+      [as('ada', workspaces[1]?._id), 'Second'],
+      [as('ada', workspaces[0]?._id), 'First'],
+      [as('bob', workspaces[1]?._id), 'Second'],
+      [as('ada'), 'First'],
+    ] as const) {
+      config = next;
+      server.expireAccessTokens();
+      expect((await http.get(ME)).data).toMatchObject({ username: next.username, workspace: { name } });
+    }
   });
 
   it('forget() tries at once what was refused', async () => {

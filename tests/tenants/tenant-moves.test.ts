@@ -3,6 +3,7 @@ import { Credential, type TenantAuth, type TenantAuthOptions, type TenantConfig,
 import { failureOf } from '../strategies/obtaining';
 import { type Backend, sendJson, startBackend } from '../support/backend';
 import { settableClock } from '../support/clock';
+import { hurry } from '../support/hurry';
 import { openTenants, strategyOf } from './open';
 
 const ME = '/api/me';
@@ -30,6 +31,8 @@ function open(options?: TenantAuthOptions): TenantAuth {
 }
 
 describe('S12 settings that were wrong from the start', () => {
+  beforeEach(hurry);
+
   it.each<[string, (wrong: Backend) => TenantConfig | Promise<TenantConfig>, number]>([
     ['a URL where somebody else answers', sessionAt, 30_001],
     [
@@ -57,6 +60,8 @@ describe('S12 settings that were wrong from the start', () => {
 });
 
 describe('S12 a tenant that has moved', () => {
+  beforeEach(hurry);
+
   /** A session that the old instance has ended, of which its tenant does not know yet. */
   async function ended(tenants: TenantAuth): Promise<TenantHandle> {
     const clock = settableClock();
