@@ -13,7 +13,7 @@ import { isRedirect, leavesOrigin, redirectTarget } from './redirect';
 import { connectTo } from './sealed-agent';
 
 /** More than any credential, less than what could hurt. */
-const MOST_BYTES = 1024 * 1024;
+export const MOST_BYTES = 1024 * 1024;
 
 /** How the instance is reached: the same agents and certificates as for requests, and nothing else of their defaults. */
 export const CONNECTION = ['adapter', 'httpAgent', 'httpsAgent', 'proxy', 'lookup', 'family', 'transport'] as const;
