@@ -35,8 +35,8 @@ export interface IssuedTokens {
  * Sign-ins and refreshes of SDKs that have credentials of their own. Requests that are alike, and so prove the same, are one
  * while they are under way; and then:
  *
- * - A refused password is remembered as for our own account: 30 s, doubling to 5 min, so that nobody locks it. It ends with one clear error, where the published SDK takes it for an expired
- *   session and signs in again.
+ * - A refused password is remembered as for our own account: 30 s, doubling to 5 min, so that nobody locks it. It ends with
+ *   one clear error, where the published SDK takes it for an expired session and signs in again.
  * - A sign-in that the server asks to wait with (`Retry-After`) is not sent again before.
  * - A sign-in is remembered for 10 s, unless what it brought is refused before.
  * - A refresh is remembered, as its token is good for one and plugin-play goes on making SDKs of the stored one: who shows

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { createQelosAuth, isAuthError } from 'qelos-auth';
 import { pluginPlayOptions } from '../../src/plugin-play';
@@ -103,6 +104,33 @@ describe('deadlines', () => {
     ENDS_MS,
   );
 
+  test.each([
+    ['before its head', false],
+    ['in its body', true],
+  ])(
+    'S03 S04 a call that ends by its time-out %s gives its connection back',
+    async (_, hasHead) => {
+      let closed: Promise<unknown> | undefined;
+      tenant.on('/api/blueprints', (_request, response) => {
+        closed = once(response, 'close');
+        if (hasHead) response.writeHead(200, { 'content-type': 'application/json' }).write('[');
+      });
+      expect(await reasonOf(withPassword().blueprints.getList())).toMatchObject({ message: 'fetch failed' });
+      await closed;
+    },
+    ENDS_MS,
+  );
+
+  test('S10 who signs in by hand has an error of his own too', async () => {
+    tenant.on('/api/signin', () => {});
+    const { username, password } = tenant;
+    const signIn = () => reasonOf(withPassword().authentication.oAuthSignin({ username, password }));
+    const errors = await Promise.all([signIn(), signIn()]);
+    expect(errors).toEqual(errors.map(() => expect.objectContaining({ code: 'ERR_AUTH_UNAVAILABLE' })));
+    expect(new Set(errors).size).toBe(2);
+    expect(tenant.to('/api/signin')).toHaveLength(1);
+  });
+
   test('S03 an event stream may be silent for longer', async () => {
     tenant.on('/api/events', (_, response) => {
       response.writeHead(200, { 'content-type': 'text/event-stream' });
@@ -159,7 +187,10 @@ describe('redirects', () => {
   test.each([302, 307])('F01 a call with an API token is not carried to a stranger (%i)', async (status) => {
     leadTo('/api/blueprints', `${stranger.url}/api/blueprints`, status);
     const sdk = play.getSdkForUrl({ appUrl: tenant.url, apiToken: tenant.apiToken });
-    expect(await reasonOf(sdk.blueprints.getList())).toMatchObject({ code: 'ERR_AUTH_REDIRECT' });
+    expect(await reasonOf(sdk.blueprints.getList())).toMatchObject({
+      code: 'ERR_AUTH_REDIRECT',
+      hint: expect.stringContaining('appUrl'),
+    });
     expect(stranger.received).toEqual([]);
   });
 
@@ -178,6 +209,20 @@ describe('redirects', () => {
     ]);
   });
 
+  test(
+    'F01 S04 a redirect whose body never ends is let go of',
+    async () => {
+      let closed: Promise<unknown> | undefined;
+      tenant.on('/api/endless', (_, response) => {
+        closed = once(response, 'close');
+        response.writeHead(302, { location: '/api/new' }).write('moved');
+      });
+      expect((await withPassword().callApi('/api/endless')).status).toBe(200);
+      await closed;
+    },
+    ENDS_MS,
+  );
+
   test('F01 a circle ends, and who wants the redirect itself gets it', async () => {
     leadTo('/api/circle', '/api/circle', 302);
     const sdk = withPassword();
@@ -192,7 +237,7 @@ describe('redirects', () => {
 describe('rests', () => {
   test('F24 a password that stays refused is sent after 30 s, then after 60 s', async () => {
     tenant.on('/api/signin', (_, response) => sendJson(response, 401, {}));
-    const now = performance.now();
+    const now = Math.ceil(performance.now()); // whole, so that sums are exact
     const clock = jest.spyOn(performance, 'now');
     const sentAfter = async (ms: number) => {
       clock.mockReturnValue(now + ms);
@@ -207,9 +252,24 @@ describe('rests', () => {
     expect(await sentAfter(90_000)).toBe(3);
   });
 
+  test('F24 a password that was good in between rests for 30 s again', async () => {
+    const now = Math.ceil(performance.now());
+    const clock = jest.spyOn(performance, 'now');
+    const { username, password } = tenant;
+    const signInAt = async (ms: number, isRefused: boolean) => {
+      clock.mockReturnValue(now + ms);
+      tenant.on('/api/signin', (_, response) => (isRefused ? sendJson(response, 401, {}) : false));
+      return reasonOf(withPassword().authentication.oAuthSignin({ username, password }));
+    };
+    expect(await signInAt(0, true)).toMatchObject({ code: 'ERR_AUTH_REFUSED' });
+    expect(await signInAt(30_000, false)).toBe('succeeded');
+    expect(await signInAt(39_999, true)).toBe('succeeded');
+    expect(await signInAt(40_000, true)).toMatchObject({ code: 'ERR_AUTH_REFUSED', retryAfterMs: 30_000 });
+  });
+
   test.each([429, 503])('F25 a sign-in answered %i with Retry-After is not sent again before', async (status) => {
     tenant.on('/api/signin', (_, response) => sendJson(response, status, { message: 'busy' }, { 'retry-after': '10' }));
-    const now = performance.now();
+    const now = Math.ceil(performance.now()); // whole, so that sums are exact
     const clock = jest.spyOn(performance, 'now').mockReturnValue(now);
     const signIn = () => expect(withPassword().blueprints.getList()).rejects.toThrow('busy');
     await signIn();
