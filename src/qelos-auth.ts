@@ -10,11 +10,11 @@ import { type AuthEvents, EventHub } from './events';
 import { AuthInterceptor, type CredentialSource } from './http/auth-interceptor';
 import { CONNECTION, createBareClient } from './http/bare-client';
 import { within } from './http/deadline';
-import { createFetch, refusalOf } from './http/fetch';
+import { createFetch } from './http/fetch';
 import { timeoutOf } from './http/limits';
 import { Origin } from './http/origin';
 import type { Transport } from './http/transport';
-import { type PluginPlayOptions, pluginPlayOptions } from './plugin-play/plugin-play-options';
+import { type PluginPlayOptions, pluginPlayOptions } from './plugin-play';
 import type { IUser, QelosAdministratorSDK } from './sdk/qelos-sdk.types';
 import { sdkError } from './sdk/sdk-answer';
 import { SdkCalls } from './sdk/sdk-calls';
@@ -84,7 +84,6 @@ export class QelosAuth {
   readonly #others = new Set<QelosAuth>();
   readonly #sdkCalls: SdkCalls;
   #sdk: QelosAdministratorSDK | undefined;
-  #pluginPlay: PluginPlayOptions | undefined;
   #closed = false;
   #onClose: (() => void) | undefined;
 
@@ -167,16 +166,7 @@ export class QelosAuth {
    * calls of `getSdk()` carry this account's credential, those of tenants go on with their own.
    */
   pluginPlayOptions(): PluginPlayOptions {
-    this.#pluginPlay ??= pluginPlayOptions({
-      url: this.#url,
-      fetch: this.#sdkCalls.fetch,
-      failure: (response, body) => {
-        const { status, statusText, url } = response;
-        const headers = Object.fromEntries(response.headers);
-        return sdkError({ status, statusText, headers, url, body, refusal: refusalOf(response) });
-      },
-    });
-    return this.#pluginPlay;
+    return pluginPlayOptions(this);
   }
 
   /**

@@ -13,7 +13,7 @@ import { isRedirect, leavesOrigin, redirectTarget } from './redirect';
 import { connectTo } from './sealed-agent';
 
 /** More than any credential, less than what could hurt. */
-const MOST_BYTES = 1024 * 1024;
+export const MOST_BYTES = 1024 * 1024;
 
 /** A pool may hold so many connections that the server, or something in between, has closed unnoticed. */
 const MOST_DEAD_SOCKETS = 50;

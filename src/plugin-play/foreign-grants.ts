@@ -1,29 +1,22 @@
-import { createHash } from 'node:crypto';
 import { AuthError } from '../contract/auth-error';
+import { COOL_DOWN, doubled } from '../credentials/clock';
+import { retryAfterMs } from '../credentials/obtain-errors';
 import { isWriteConflict, writeConflict } from '../strategies/oauth-refresh';
-import { RecentMap } from './recent-map';
-
-/** An answer that is kept for everybody who asks the same. */
-interface Kept {
-  readonly status: number;
-  readonly statusText: string;
-  readonly headers: Headers;
-  readonly body: string;
-}
+import { askForTokens, type TokenAnswer } from './foreign-fetch';
+import { keyOf, RecentMap } from './recent-map';
 
 /** A sign-in or refresh under way, or one whose answer is remembered. */
 interface Grant {
-  readonly answer: Promise<Kept>;
+  readonly answer: Promise<TokenAnswer>;
   /** Monotonic milliseconds until which others get the same answer. */
   goodUntil: number;
+  /** How often in a row the same user name and password were refused. */
+  refusals: number;
   /** The access token that it brought. */
   accessToken?: string | undefined;
   /** Key of the refresh token that a refresh brought. */
   successor?: string | undefined;
 }
-
-/** As for our own account: a refused password is not sent again for so long, so that nobody locks an account. */
-const REFUSED_MS = 30_000;
 
 /** For who asks a moment after the others. Not longer: a sign-in is also how plugin-play checks who registers a tenant. */
 const LATE_MS = 10_000;
@@ -42,8 +35,9 @@ export interface IssuedTokens {
  * Sign-ins and refreshes of SDKs that have credentials of their own. Requests that are alike, and so prove the same, are one
  * while they are under way; and then:
  *
- * - A refused password is remembered for 30 s. It ends with one clear error, where the published SDK takes it for an expired
- *   session and signs in again.
+ * - A refused password is remembered as for our own account: 30 s, doubling to 5 min, so that nobody locks it. It ends with
+ *   one clear error, where the published SDK takes it for an expired session and signs in again.
+ * - A sign-in that the server asks to wait with (`Retry-After`) is not sent again before.
  * - A sign-in is remembered for 10 s, unless what it brought is refused before.
  * - A refresh is remembered, as its token is good for one and plugin-play goes on making SDKs of the stored one: who shows
  *   it again gets what the session has by now.
@@ -51,9 +45,12 @@ export interface IssuedTokens {
 export class ForeignGrants {
   readonly #known = new RecentMap<Grant>(MOST_ANSWERS);
   readonly #tokens: IssuedTokens;
+  readonly #timeoutMs: () => number;
 
-  constructor(tokens: IssuedTokens) {
+  /** @param timeoutMs - milliseconds that a call may take; 0: no more than a sign-in anyway */
+  constructor(tokens: IssuedTokens, timeoutMs: () => number) {
     this.#tokens = tokens;
+    this.#timeoutMs = timeoutMs;
   }
 
   async signIn(url: string, init: RequestInit): Promise<Response> {
@@ -61,18 +58,18 @@ export class ForeignGrants {
     if (!username || !password) throw nothingToSignInWith(url);
     const key = keyOf(url, init.body, [...new Headers(init.headers)]);
     const known = this.#known.get(key);
-    const grant = known && this.#isGood(known, url) ? known : this.#ask(key, url, init);
-    const kept = await grant.answer;
+    const grant = known && this.#isGood(known, url) ? known : this.#ask(key, url, init, known?.refusals);
+    const kept = await answerOf(grant);
     if (kept.status !== 401) return responseOf(kept);
     throw isWriteConflict(parsed(kept.body)) ? writeConflict() : refused(url, grant);
   }
 
   async refresh(url: string, init: RequestInit): Promise<Response> {
-    const key = refreshKeyOf(url, new Headers(init.headers).get('authorization'));
+    const key = keyOf(url, new Headers(init.headers).get('authorization'));
     let grant = this.#known.get(key);
     for (let next = grant; next !== undefined; next = this.#known.get(next.successor ?? '')) grant = next;
     grant ??= this.#ask(key, url, init);
-    return responseOf(await grant.answer);
+    return responseOf(await answerOf(grant));
   }
 
   #isGood({ goodUntil, accessToken }: Grant, url: string): boolean {
@@ -80,23 +77,30 @@ export class ForeignGrants {
     return performance.now() < goodUntil;
   }
 
-  #ask(key: string, url: string, init: RequestInit): Grant {
-    const grant: Grant = { answer: ask(url, init), goodUntil: Number.POSITIVE_INFINITY };
+  #ask(key: string, url: string, init: RequestInit, refusals = 0): Grant {
+    const answer = askForTokens(url, init, this.#timeoutMs());
+    const grant: Grant = { answer, goodUntil: Number.POSITIVE_INFINITY, refusals };
     const isSignIn = init.body !== undefined;
     this.#known.set(key, grant);
     grant.answer.then(
-      ({ status, body }) => {
+      ({ status, headers, body }) => {
         const { payload, errors } = (parsed(body) ?? {}) as Answer;
         if (status === 200 && payload?.token) {
           this.#tokens.issued(new URL(url).origin, payload.token);
           grant.accessToken = payload.token;
-          if (isSignIn) grant.goodUntil = performance.now() + LATE_MS;
-          else if (payload.refreshToken) {
-            grant.successor = refreshKeyOf(url, `Bearer ${payload.refreshToken}`);
+          if (isSignIn) {
+            grant.goodUntil = performance.now() + LATE_MS;
+            grant.refusals = 0;
+          } else if (payload.refreshToken) {
+            grant.successor = keyOf(url, `Bearer ${payload.refreshToken}`);
             this.#known.delete(grant.successor); // unused as yet, also where a server gives the same one again
           } else this.#known.delete(key);
         } else if (isSignIn && status === 401 && !isWriteConflict({ errors })) {
-          grant.goodUntil = performance.now() + REFUSED_MS;
+          grant.goodUntil = performance.now() + doubled(COOL_DOWN, grant.refusals++);
+        } else if (isSignIn && (status === 429 || status === 503)) {
+          const pauseMs = retryAfterMs(headers.get('retry-after') ?? undefined);
+          if (pauseMs === undefined) this.#known.delete(key);
+          else grant.goodUntil = performance.now() + pauseMs;
         } else this.#known.delete(key);
       },
       () => this.#known.delete(key),
@@ -111,23 +115,15 @@ interface Answer {
   readonly errors?: unknown;
 }
 
-/** A key from which nobody can read what it is made of. */
-function keyOf(...parts: unknown[]): string {
-  return createHash('sha256').update(JSON.stringify(parts)).digest('base64');
+/** What one of those who wait gets: an error is an object of his own, as frames are added to what is thrown. */
+function answerOf({ answer }: Grant): Promise<TokenAnswer> {
+  return answer.catch((error: unknown) => {
+    throw error instanceof AuthError ? error.again() : error;
+  });
 }
 
-function refreshKeyOf(url: string, authorization: string | null): string {
-  return keyOf(url, authorization);
-}
-
-function responseOf({ body, ...init }: Kept): Response {
+function responseOf({ body, ...init }: TokenAnswer): Response {
   return new Response(body || null, init);
-}
-
-async function ask(url: string, init: RequestInit): Promise<Kept> {
-  const response = await globalThis.fetch(url, { ...init, signal: null }); // others wait for it too
-  const { status, statusText, headers } = response;
-  return { status, statusText, headers, body: await response.text() };
 }
 
 function parsed(body: string): unknown {

@@ -1,7 +1,9 @@
 import { AuthError, isAuthError } from '../contract/auth-error';
+import { COOL_DOWN } from '../credentials/clock';
 import { isRefusedCredential } from '../qelos/refusal';
+import { foreignFetch, isReplayable } from './foreign-fetch';
 import { ForeignGrants } from './foreign-grants';
-import { RecentMap } from './recent-map';
+import { keyOf, RecentMap } from './recent-map';
 
 /** What is used of the options that all modules of one SDK share. */
 interface SdkOptions {
@@ -25,7 +27,7 @@ interface TokenFacts {
 }
 
 /** As for our own account: what one renewal did not cure is not tried again for so long. */
-const USELESS_MS = 30_000;
+const USELESS_MS = COOL_DOWN.firstMs;
 
 /** Access tokens of which something is remembered at a time; the oldest are let go. */
 const MOST_TOKENS = 1000;
@@ -47,21 +49,26 @@ const MOST_SENDS = 3;
  */
 export class ForeignSessions {
   readonly #noToken: string;
-  readonly #grants = new ForeignGrants({
-    issued: (origin, token) => {
-      this.#factsOf(origin, token).issuedAt = performance.now();
-    },
-    wasRefused: (origin, token) => {
-      const { issuedAt, refusedAt } = this.#factsOf(origin, token);
-      return refusedAt > issuedAt;
-    },
-  });
+  readonly #timeoutMs: () => number;
+  readonly #grants: ForeignGrants;
   readonly #facts = new RecentMap<TokenFacts>(MOST_TOKENS);
   readonly #renewals = new WeakMap<SdkOptions, Promise<void>>();
 
-  /** @param noToken - the access token that stands for none */
-  constructor(noToken: string) {
+  /**
+   * @param noToken - the access token that stands for none
+   * @param timeoutMs - milliseconds that a call may wait for its server; 0: for ever
+   */
+  constructor(noToken: string, timeoutMs: () => number) {
     this.#noToken = noToken;
+    this.#timeoutMs = timeoutMs;
+    const issued = (origin: string, token: string) => {
+      this.#factsOf(origin, token).issuedAt = performance.now();
+    };
+    const wasRefused = (origin: string, token: string) => {
+      const { issuedAt, refusedAt } = this.#factsOf(origin, token);
+      return refusedAt > issuedAt;
+    };
+    this.#grants = new ForeignGrants({ issued, wasRefused }, timeoutMs);
   }
 
   async fetch(sdk: unknown, input: string | URL | Request, init: RequestInit): Promise<Response> {
@@ -71,10 +78,10 @@ export class ForeignSessions {
     if (url.pathname === '/api/signin' && typeof init.body === 'string') return this.#grants.signIn(url.href, init);
     if (url.pathname === '/api/token/refresh' && token !== undefined) return this.#grants.refresh(url.href, init);
     const options = optionsOf(sdk);
-    if (options === undefined || token === undefined) return globalThis.fetch(input, init);
+    if (options === undefined || token === undefined) return foreignFetch(url, init, this.#timeoutMs());
     const current = options.getAccessToken();
     const isByHand = token !== current && token !== this.#noToken && !this.#facts.get(keyOf(url.origin, token));
-    return isByHand ? globalThis.fetch(input, init) : this.#call(options, url, init);
+    return isByHand ? foreignFetch(url, init, this.#timeoutMs()) : this.#call(options, url, init);
   }
 
   async #call(options: SdkOptions, url: URL, init: RequestInit): Promise<Response> {
@@ -83,7 +90,7 @@ export class ForeignSessions {
     const send = (token: string) => {
       const headers = new Headers(init.headers);
       headers.set('authorization', `Bearer ${token}`);
-      return globalThis.fetch(url, { ...init, headers });
+      return foreignFetch(url, { ...init, headers }, this.#timeoutMs());
     };
     let token = this.#tokenOf(options);
     if (token === undefined || this.#factsOf(origin, token).isReplaced) {
@@ -91,8 +98,7 @@ export class ForeignSessions {
     }
     for (let sends = 1; ; sends++) {
       const response = await send(token);
-      const isReplayable = init.body === undefined || init.body === null || typeof init.body === 'string';
-      if (!isReplayable || !(await isRefusal(response))) return response;
+      if (!isReplayable(init.body) || !(await isRefusal(response))) return response;
 
       const facts = this.#factsOf(origin, token);
       facts.refusedAt = performance.now();
@@ -147,15 +153,14 @@ export class ForeignSessions {
 
   async #renew(options: SdkOptions): Promise<void> {
     try {
-      await options.extraHeaders('/api/me', true).catch(() => options.onFailedRefreshToken?.());
+      await options.extraHeaders('/api/me', true).catch((error: unknown) => {
+        if (isAuthError(error) && error.retryable) throw error; // out of order: a sign-in would fail just so
+        return options.onFailedRefreshToken?.();
+      });
     } finally {
       this.#renewals.delete(options);
     }
   }
-}
-
-function keyOf(origin: string, token: string): string {
-  return `${origin} ${token}`;
 }
 
 function noAccessToken(origin: string): AuthError {

@@ -27,6 +27,8 @@ export interface PluginPlayParts {
   readonly url: string;
   /** Sends the calls of our account; takes the credential's header away from no call but its own. */
   readonly fetch: typeof globalThis.fetch;
+  /** The time-out of our account's calls in milliseconds, 0 for none: the only thing that other accounts share with it. */
+  readonly timeoutMs: () => number;
   /** Makes the error for an answer that is not a success. `body` is the parsed JSON, or the text. */
   readonly failure: (response: Response, body: unknown) => Error;
 }
@@ -37,12 +39,12 @@ export interface PluginPlayParts {
  * API token: only `getSdk()` is given the one in its config. Not the origin, as a tenant may well live on our own instance,
  * and must not act as us there.
  */
-export function pluginPlayOptions({ url, fetch, failure }: PluginPlayParts): PluginPlayOptions {
+export function playOptions({ url, fetch, timeoutMs, failure }: PluginPlayParts): PluginPlayOptions {
   // Made up anew: who could guess it, in an SDK made of what somebody sent, would act as us.
   const standIn = `stand-in-${randomUUID()}`;
   const noToken = `none-${randomUUID()}`;
   const origin = new Origin(url);
-  const foreign = new ForeignSessions(noToken);
+  const foreign = new ForeignSessions(noToken, timeoutMs);
   /** plugin-play makes the first call by itself, and goes on only if it succeeds. */
   let isFirst = true;
 
@@ -85,7 +87,7 @@ async function tellWhy(error: unknown): Promise<void> {
 function sentElsewhere(url: string): AuthError {
   const where = URL.canParse(url) ? new URL(url).origin : 'no URL';
   return new AuthError('ERR_AUTH_INSECURE_URL', `getSdk() of @qelos/plugin-play leads to ${where}, not to QELOS_URL.`, {
-    hint: 'Put ...auth.pluginPlayOptions() behind everything else in the config of configure() or start(), so that its qelosUrl counts. An SDK for another instance is made by getSdkForUrl(), with credentials of its own.',
+    hint: 'Put ...pluginPlayOptions(auth) behind everything else in the config of configure() or start(), so that its qelosUrl counts. An SDK for another instance is made by getSdkForUrl(), with credentials of its own.',
   });
 }
 

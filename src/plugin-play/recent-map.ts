@@ -1,4 +1,6 @@
-/** A map that keeps what was set last, and lets go of the oldest entries beyond `most`. */
+import { createHash } from 'node:crypto';
+
+/** A map that keeps what was set last, and lets go of the oldest entries beyond `most`. Keys are those of {@link keyOf}. */
 export class RecentMap<V> {
   readonly #entries = new Map<string, V>();
 
@@ -19,4 +21,9 @@ export class RecentMap<V> {
   delete(key: string): void {
     this.#entries.delete(key);
   }
+}
+
+/** A key from which nobody can read the secrets it is made of. */
+export function keyOf(...parts: unknown[]): string {
+  return createHash('sha256').update(JSON.stringify(parts)).digest('base64');
 }
