@@ -15,6 +15,7 @@ import NodeFormData from 'form-data';
 import { type AuthStrategy, apiRefusal, Credential, isAuthError, type OutgoingRequest } from '../../src';
 import { refusalOf } from '../../src/http/answer';
 import { type Backend, listen, sendJson, startBackend } from '../support/backend';
+import { hurry } from '../support/hurry';
 import { leaks } from '../support/secrets';
 import { openAuth } from '../support/ways';
 import { whenDone } from '../support/when-done';
@@ -57,6 +58,7 @@ describe('an upload that is read from a stream', () => {
     it.each([200, 401, 413, 500])(
       'S02: does not lead to the request that was answered %i before it ended',
       async (status) => {
+        hurry(); // a sign-in that is answered 500 is tried again
         const httpAgent = new Agent({ keepAlive: true });
         whenDone(() => httpAgent.destroy());
         const api = await startBackend();
@@ -367,6 +369,7 @@ describe('S17: an AuthError that leaves an axios instance', () => {
   });
 
   it('is tried again where its plugin asks whether it is retryable', async () => {
+    hurry();
     const api = await startBackend();
     const auth = openAuth({ config: { url: api.url, username: api.username, password: api.password } });
     let down = true;
