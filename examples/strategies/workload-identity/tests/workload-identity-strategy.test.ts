@@ -48,7 +48,11 @@ describe('WorkloadIdentityStrategy', () => {
     broker = await startBroker(qelos, platform.publicKey);
     // A class, made by the container: it injects AUTH_CONFIG.
     auth = under({ QELOS_TOKEN_EXCHANGE_URL: broker.url, QELOS_IDENTITY_TOKEN_FILE: platform.tokenFile }, () =>
-      createQelosAuth({ config: { url: qelos.url }, env: {}, strategies: [WorkloadIdentityStrategy] }),
+      createQelosAuth({
+        config: { url: qelos.url, timeoutMs: 2_000 },
+        env: {},
+        strategies: [WorkloadIdentityStrategy],
+      }),
     );
   });
   afterEach(async () => {
