@@ -154,7 +154,9 @@ describe('WorkloadIdentityStrategy', () => {
       broker.answer(answer);
       const error = await failure();
       for (const [key, value] of Object.entries(expected)) assert.equal(Reflect.get(error, key), value, key);
-      assert.equal(broker.shown.length, 1);
+      // What may pass is tried again while the call waits; a refusal never is.
+      if (expected.status === 503) assert.ok(broker.shown.length > 1);
+      else assert.equal(broker.shown.length, 1);
     });
   }
 
