@@ -167,7 +167,7 @@ export function lifetimeOf(credential: Credential): number | undefined {
 }
 
 /** The headers of which Qelos takes a credential. */
-const OF_CREDENTIALS = new Set(['authorization', 'cookie', 'x-api-key']);
+export const OF_CREDENTIALS = new Set(['authorization', 'cookie', 'x-api-key']);
 /** Shorter values of other headers are no secrets, and would be found in every other word: `0`, or `Error`. */
 const SHORTEST_SECRET = 8;
 

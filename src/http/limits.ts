@@ -1,9 +1,7 @@
 import { AxiosError, CanceledError, type InternalAxiosRequestConfig, isCancel } from 'axios';
+import { MAX_TIMER_MS } from '../credentials/clock';
 
 type RequestConfig = InternalAxiosRequestConfig;
-
-/** The longest time that Node's timers can count: a longer one would end at once. */
-const MOST_TIMEOUT_MS = 2 ** 31 - 1;
 
 /** What axios' own adapters use of a cancel token, and its types do not name. */
 interface CancelSubscription {
@@ -105,7 +103,7 @@ export class Limits {
  */
 export function timeoutOf({ timeout }: Pick<RequestConfig, 'timeout'>): number {
   const milliseconds = timeout ? Number.parseInt(String(timeout), 10) : 0;
-  return milliseconds > 0 ? Math.min(milliseconds, MOST_TIMEOUT_MS) : 0;
+  return milliseconds > 0 ? Math.min(milliseconds, MAX_TIMER_MS) : 0;
 }
 
 /** The error that axios' http adapter makes of a time-out. */

@@ -1,5 +1,6 @@
 import type { Agent, ClientRequest } from 'node:http';
 import type { AxiosRequestConfig } from 'axios';
+import { OF_CREDENTIALS } from '../contract/credential';
 import { directAgent } from './direct-agent';
 import type { Origin } from './origin';
 
@@ -55,9 +56,6 @@ class SealedAgent {
     this.#agent.destroy();
   }
 }
-
-/** The headers of which Qelos takes a credential. */
-const OF_CREDENTIALS = new Set(['authorization', 'cookie', 'x-api-key']);
 
 /** One for an agent, as axios keeps what it makes of one by its identity. */
 const loyalAgents = new WeakMap<object, object>();
