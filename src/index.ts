@@ -1,8 +1,15 @@
 export { type AuthConfig, loadAuthConfig } from './config';
 export { createQelosAuth, type QelosAuthOptions, registerQelosAuth } from './container';
 export { AuthError, type AuthErrorCode, type AuthErrorDetails, isAuthError } from './contract/auth-error';
-export type { ApiAnswer, AuthContext, AuthStrategy, OutgoingRequest, StrategyOption } from './contract/auth-strategy';
-export { Credential, type CredentialOptions } from './contract/credential';
+export type {
+  ApiAnswer,
+  AuthContext,
+  AuthStrategy,
+  OutgoingRequest,
+  StrategyObject,
+  StrategyOption,
+} from './contract/auth-strategy';
+export { type BearerOptions, Credential, type CredentialOptions } from './contract/credential';
 export type { CredentialStore } from './contract/credential-store';
 export type { ProbeCall } from './diagnose/account';
 export { type DiagnoseOptions, diagnose } from './diagnose/diagnose';
@@ -13,6 +20,7 @@ export { type ApiAuthCode, type ApiRefusal, apiRefusal } from './qelos/refusal';
 export { type InstanceOptions, QelosAuth } from './qelos-auth';
 export type * from './sdk/qelos-sdk.types';
 export { ApiTokenStrategy } from './strategies/api-token';
+export { ApiTokenFileStrategy } from './strategies/api-token-file';
 export { CliLoginStrategy } from './strategies/cli-login';
 export { OAuthRefreshStrategy } from './strategies/oauth-refresh';
 export { type Selection, StrategyResolver } from './strategies/resolver';

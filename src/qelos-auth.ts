@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import axios, { type AxiosInstance, type CreateAxiosDefaults } from 'axios';
 import { type AuthConfig, DEFAULT_TIMEOUT_MS } from './config';
 import { AuthError } from './contract/auth-error';
@@ -6,6 +5,7 @@ import type { StrategyOption } from './contract/auth-strategy';
 import type { CredentialStore } from './contract/credential-store';
 import { CredentialManager, closedError } from './credentials/credential-manager';
 import { nameOf } from './credentials/obtain-errors';
+import { shareKey } from './credentials/sharing';
 import { type AuthEvents, EventHub } from './events';
 import { AuthInterceptor, type CredentialSource } from './http/auth-interceptor';
 import { CONNECTION, createBareClient } from './http/bare-client';
@@ -18,8 +18,6 @@ import { type PluginPlayOptions, pluginPlayOptions } from './plugin-play';
 import type { IUser, QelosAdministratorSDK } from './sdk/qelos-sdk.types';
 import { sdkError } from './sdk/sdk-answer';
 import { SdkCalls } from './sdk/sdk-calls';
-import { ApiTokenStrategy } from './strategies/api-token';
-import { CliLoginStrategy } from './strategies/cli-login';
 import type { Selection } from './strategies/resolver';
 import { loadSdk, takeUser } from './strategies/sign-in-sdk';
 
@@ -96,17 +94,14 @@ export class QelosAuth {
     this.#url = config.url;
     this.#defaults = defaults;
     this.#other = other;
+    const key = store && !tenant ? shareKey(config.url, strategy) : undefined;
     const keep = () =>
       new CredentialManager({
         strategy,
         events,
         context: (signal) => ({ signal, http: createBareClient(config.url, origin, signal, connection) }),
         timeoutMs: config.timeoutMs ?? DEFAULT_TIMEOUT_MS,
-        // An API token is configured, not obtained: there is nothing to share, and a new one must not lose to a stored one.
-        store: strategy instanceof ApiTokenStrategy || strategy instanceof CliLoginStrategy ? undefined : store,
-        storeKey: storeKey(config, nameOf(strategy)),
-        ...(strategy instanceof ApiTokenStrategy &&
-          config.apiTokenFile !== undefined && { isReplaced: (current) => strategy.isReplaced(current) }),
+        ...(key !== undefined && { store, storeKey: key }),
       });
     this.#manager = tenant ? undefined : keep();
     const manager = tenant ?? (this.#manager as CredentialManager);
@@ -208,14 +203,6 @@ function tookTooLong(ms: number): AuthError {
     hint: 'Check that QELOS_URL can be reached and that the instance answers, or raise `timeout` in the option `axios`.',
     retryable: true,
   });
-}
-
-/** One key for one account of one instance, without the account's name in it. */
-function storeKey({ url, username, workspace }: AuthConfig, strategy: string): string {
-  const account = createHash('sha256')
-    .update(JSON.stringify([url, strategy, username, workspace]))
-    .digest('hex');
-  return `qelos-auth:${strategy}:${account.slice(0, 32)}`;
 }
 
 export function warnOfInsecureUrl(): void {

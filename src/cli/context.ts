@@ -44,8 +44,9 @@ export function tokenPrefix({ settings, cwd }: Context, strategy: string): strin
 /** The configured API token, for a strategy that has one; undefined if it cannot be read here. */
 export function tokenOf({ env }: Settings, cwd: string, strategy: string): string | undefined {
   try {
-    if (strategy === 'api-token') {
-      return (env['QELOS_API_TOKEN'] ?? readFileSync(resolve(cwd, env['QELOS_API_TOKEN_FILE'] ?? ''), 'utf8')).trim();
+    if (strategy === 'api-token') return env['QELOS_API_TOKEN']?.trim();
+    if (strategy === 'api-token-file') {
+      return readFileSync(resolve(cwd, env['QELOS_API_TOKEN_FILE'] ?? ''), 'utf8').trim();
     }
     if (strategy !== 'cli-login') return undefined;
     const file = join(env['HOME'] || env['USERPROFILE'] || '', '.qelos', 'credentials.json');

@@ -8,9 +8,8 @@ import { expiresSoon } from './tokens';
 export async function checkToken(context: Context, auth: QelosAuth, { checks }: Diagnosis): Promise<Check[]> {
   const { settings, cwd } = context;
   const { name } = auth.strategy;
-  if (name !== 'api-token' && name !== 'cli-login') return [];
   const isTried = checks.some(({ id, outcome }) => id === 'sign-in' && outcome !== 'skipped');
-  const prefix = tokenOf(settings, cwd, name)?.slice(0, 8);
+  const prefix = tokenOf(settings, cwd, name)?.slice(0, 8); // of a strategy that has a token
   if (!isTried || prefix === undefined) return [];
   if (!canLookUp(context)) {
     const why =

@@ -2,9 +2,8 @@ import type { Stats } from 'node:fs';
 import { join } from 'node:path';
 import { type AuthConfig, faultOf, given } from '../config';
 import { AuthError } from '../contract/auth-error';
-import type { ApiAnswer, AuthContext, AuthStrategy } from '../contract/auth-strategy';
+import type { AuthContext, AuthStrategy } from '../contract/auth-strategy';
 import type { Credential } from '../contract/credential';
-import { isRefusedCredential } from '../qelos/refusal';
 import { checkApiToken } from './api-token';
 import { RefusedToken } from './refused-token';
 import { readSecretFileSync, UnreadableFile } from './secret-file';
@@ -29,6 +28,7 @@ type Login = { readonly token: string; readonly lacks?: never } | { readonly lac
  */
 export class CliLoginStrategy implements AuthStrategy {
   readonly name = 'cli-login';
+  readonly isConfigured = true;
   readonly #config: AuthConfig;
   readonly #home: string | undefined;
   readonly #lacks: string | undefined;
@@ -68,11 +68,6 @@ export class CliLoginStrategy implements AuthStrategy {
       hint: 'It has expired (after a year) or was revoked. Run "qelos auth login"; the file is read again by itself.',
       retryable: true,
     });
-  }
-
-  /** A refused token is final, unless somebody has logged in anew by now. */
-  isRejected(answer: ApiAnswer): boolean {
-    return isRefusedCredential(answer);
   }
 
   #login(): Login {
