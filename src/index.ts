@@ -8,7 +8,7 @@ export type { ProbeCall } from './diagnose/account';
 export { type DiagnoseOptions, diagnose } from './diagnose/diagnose';
 export type { Check, CheckId, CheckOutcome, Diagnosis } from './diagnose/diagnosis';
 export type { AuthEvents } from './events';
-export type { PluginPlayOptions } from './plugin-play/plugin-play-options';
+export type { Transport } from './http/transport';
 export { type ApiAuthCode, type ApiRefusal, apiRefusal } from './qelos/refusal';
 export { type InstanceOptions, QelosAuth } from './qelos-auth';
 export type * from './sdk/qelos-sdk.types';
