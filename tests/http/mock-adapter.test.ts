@@ -90,7 +90,11 @@ describe('axios-mock-adapter on auth.http', () => {
 
   it('mocks calls of the SDK by their path alone, whatever their query', async () => {
     const entities = '/api/blueprints/book/entities';
-    mock.onGet(entities).reply(200, [{ identifier: 'dune' }]).onDelete(`${entities}/dune`).reply(204);
+    mock
+      .onGet(entities)
+      .reply(200, [{ identifier: 'dune' }])
+      .onDelete(`${entities}/dune`)
+      .reply(204);
     const books = auth.sdk.blueprints.entitiesOf('book');
     expect(await books.getList({ title: 'a b&c', $limit: 2 } as never)).toEqual([{ identifier: 'dune' }]);
     await books.remove('dune', { query: { bypassAdmin: 'true' } } as never);
