@@ -12,6 +12,7 @@ import { CONNECTION, createBareClient } from './http/bare-client';
 import { within } from './http/deadline';
 import { createFetch } from './http/fetch';
 import { timeoutOf } from './http/limits';
+import { adapterInNode } from './http/node-runtime';
 import { Origin } from './http/origin';
 import type { Transport } from './http/transport';
 import type { IUser, QelosAdministratorSDK } from './sdk/qelos-sdk.types';
@@ -110,7 +111,8 @@ export class QelosAuth {
     this.#manager = tenant ? undefined : keep();
     const manager = tenant ?? (this.#manager as CredentialManager);
     this.#interceptor = new AuthInterceptor({ origin, strategy, manager, events, transport });
-    this.http = axios.create({ ...defaults, baseURL: config.url });
+    const adapter = adapterInNode();
+    this.http = axios.create({ ...(adapter && { adapter }), ...defaults, baseURL: config.url });
     this.#interceptor.attach(this.http);
     this.fetch = createFetch(this.http);
     this.#sdkCalls = new SdkCalls({ url: config.url, http: this.http, failure: sdkError });
