@@ -1,6 +1,6 @@
 import { type AuthConfig, loadAuthConfig } from './config';
 import { type DependencyContainer, type InjectionToken, container as rootContainer } from './di';
-import { transportFor } from './http/transport';
+import { checkedTransport } from './http/transport';
 import { type InstanceOptions, QelosAuth } from './qelos-auth';
 import { ApiTokenStrategy } from './strategies/api-token';
 import { BUILT_IN, strategiesOf } from './strategies/built-in';
@@ -96,7 +96,7 @@ function makeAuth(container: DependencyContainer, { axios, env, transport }: Qel
     selection,
     store,
     axios,
-    transport: transportFor(transport),
+    transport: checkedTransport(transport),
     other: (config, options) => makeOther(config, { ...(transport && { transport }), ...options }),
   });
 }
