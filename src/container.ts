@@ -1,7 +1,7 @@
 import { type AuthConfig, loadAuthConfig } from './config';
 import { nameOf } from './credentials/obtain-errors';
 import { type DependencyContainer, type InjectionToken, container as rootContainer } from './di';
-import { transportFor } from './http/transport';
+import { checkedTransport } from './http/transport';
 import { type InstanceOptions, QelosAuth } from './qelos-auth';
 import { ApiTokenStrategy } from './strategies/api-token';
 import { ApiTokenFileStrategy } from './strategies/api-token-file';
@@ -9,6 +9,7 @@ import { BUILT_IN, strategiesOf } from './strategies/built-in';
 import { CliLoginStrategy } from './strategies/cli-login';
 import { OAuthRefreshStrategy } from './strategies/oauth-refresh';
 import { StrategyResolver } from './strategies/resolver';
+import { SessionStrategy } from './strategies/session';
 import { AUTH_CONFIG, AUTH_STRATEGY, CREDENTIAL_STORE, QELOS_HTTP, QELOS_SDK } from './tokens';
 
 export interface QelosAuthOptions extends InstanceOptions {
@@ -54,6 +55,7 @@ export function registerQelosAuth(container: DependencyContainer, given: QelosAu
   }
   container.register(AUTH_STRATEGY, { useClass: ApiTokenStrategy });
   container.register(AUTH_STRATEGY, { useClass: ApiTokenFileStrategy });
+  container.register(AUTH_STRATEGY, { useClass: SessionStrategy });
   container.register(AUTH_STRATEGY, { useClass: OAuthRefreshStrategy });
   const cliLogin = (asked: DependencyContainer) =>
     new CliLoginStrategy(checked(asked.resolve(AUTH_CONFIG)), env ?? process.env);
@@ -97,7 +99,7 @@ function makeAuth(container: DependencyContainer, { axios, env, transport }: Qel
     selection,
     store,
     axios,
-    transport: transportFor(transport),
+    transport: checkedTransport(transport),
     other: (config, options) => makeOther(config, { ...(transport && { transport }), ...options }),
   });
 }
@@ -123,6 +125,7 @@ function resolverOf(
   const builtIn = [
     ...strategiesOf(config),
     new ApiTokenFileStrategy(config),
+    new SessionStrategy(config),
     cliLogin ?? new CliLoginStrategy(config, env),
   ];
   return new StrategyResolver([...custom, ...builtIn]);

@@ -12,9 +12,9 @@ import { CONNECTION, createBareClient } from './http/bare-client';
 import { within } from './http/deadline';
 import { createFetch } from './http/fetch';
 import { timeoutOf } from './http/limits';
+import { adapterInNode } from './http/node-runtime';
 import { Origin } from './http/origin';
 import type { Transport } from './http/transport';
-import { type PluginPlayOptions, pluginPlayOptions } from './plugin-play';
 import type { IUser, QelosAdministratorSDK } from './sdk/qelos-sdk.types';
 import { sdkError } from './sdk/sdk-answer';
 import { SdkCalls } from './sdk/sdk-calls';
@@ -51,11 +51,11 @@ export interface InstanceOptions {
   /** Defaults of the axios instance: time-out, agents, headers, an adapter. `baseURL` is always the instance's URL. */
   axios?: CreateAxiosDefaults;
   /**
-   * `'undici'`: sign-ins and authenticated requests go over undici, which has to be installed, instead of Node's own client:
-   * about 1.4 times as many a second. What undici cannot do like Node's client (agents, proxies, sockets, `lookup`) still goes over that.
-   * Default: Node's client for everything.
+   * What sign-ins and authenticated requests are sent with: `undici()` of `qelos-auth/undici` sends about 1.4 times as many a second.
+   * What undici cannot do as Node's client does (agents, proxies, sockets, `lookup`) still goes over that.
+   * Default: Node's client.
    */
-  transport?: 'undici';
+  transport?: Transport;
 }
 
 /** What of an axios instance's defaults is about the way to a server; the rest may be meant for one server alone. */
@@ -106,7 +106,8 @@ export class QelosAuth {
     this.#manager = tenant ? undefined : keep();
     const manager = tenant ?? (this.#manager as CredentialManager);
     this.#interceptor = new AuthInterceptor({ origin, strategy, manager, events, transport });
-    this.http = axios.create({ ...defaults, baseURL: config.url });
+    const adapter = adapterInNode();
+    this.http = axios.create({ ...(adapter && { adapter }), ...defaults, baseURL: config.url });
     this.#interceptor.attach(this.http);
     this.fetch = createFetch(this.http);
     this.#sdkCalls = new SdkCalls({ url: config.url, http: this.http, failure: sdkError });
@@ -154,14 +155,6 @@ export class QelosAuth {
    */
   attach(instance: AxiosInstance): () => void {
     return this.#interceptor.attach(instance);
-  }
-
-  /**
-   * What `configure()` or `start()` of `@qelos/plugin-play` needs in its config, so that its SDKs run on this pipeline: the
-   * calls of `getSdk()` carry this account's credential, those of tenants go on with their own.
-   */
-  pluginPlayOptions(): PluginPlayOptions {
-    return pluginPlayOptions(this);
   }
 
   /**

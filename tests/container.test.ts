@@ -120,6 +120,7 @@ describe('what is registered', () => {
     expect(service.strategies.map(({ name }) => name)).toEqual([
       'api-token',
       'api-token-file',
+      'session',
       'oauth-refresh',
       'cli-login',
     ]);
@@ -285,11 +286,13 @@ describe('child containers', () => {
         { name: 'own', missing: ['OWN_KEY'] },
         { name: 'api-token', missing: ['QELOS_API_TOKEN'] },
         { name: 'api-token-file', missing: ['QELOS_API_TOKEN_FILE'] },
+        { name: 'session', missing: ['QELOS_ACCESS_TOKEN or QELOS_REFRESH_TOKEN'] },
       ],
     });
     expect(container.resolve(QelosAuth).strategy.skipped.map(({ name }) => name)).toEqual([
       'api-token',
       'api-token-file',
+      'session',
     ]);
   });
 
@@ -445,6 +448,7 @@ describe('createQelosAuth', () => {
         skipped: [
           { name: 'api-token', missing: ['QELOS_API_TOKEN'] },
           { name: 'api-token-file', missing: ['QELOS_API_TOKEN_FILE'] },
+          { name: 'session', missing: ['QELOS_ACCESS_TOKEN or QELOS_REFRESH_TOKEN'] },
         ],
       });
       expect(await whoAmI(auth.http)).toBe('admin');

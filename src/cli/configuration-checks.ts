@@ -54,7 +54,7 @@ function unusable(context: Context, { code, message, hint }: AuthError, from: st
   };
 }
 
-const BUILT_IN: readonly string[] = ['api-token', 'api-token-file', 'oauth-refresh', 'cli-login'];
+const BUILT_IN: readonly string[] = ['api-token', 'api-token-file', 'session', 'oauth-refresh', 'cli-login'];
 
 /** The strategy that is pinned, if it is none of the library's. */
 function strategyOfTheirOwn({ settings: { env } }: Context): string | undefined {

@@ -5,7 +5,7 @@ import type { EventHub } from '../events';
 import { type Clock, doubled } from './clock';
 import { pauseBeforeRetry, RETRY_WINDOW_MS } from './failure';
 import { type Held, hasEnded, hold, lookAgain, moment } from './lifetime';
-import { causedBy, nameOf, type Operation, toAuthError } from './obtain-errors';
+import { deadlineError, isRefusal, nameOf, noCredential, type Operation, toAuthError } from './obtain-errors';
 import { obtainingFor } from './own-context';
 import type { SharedCredential } from './shared-credential';
 import { untilAborted } from './until-aborted';
@@ -124,18 +124,12 @@ export class Flight {
   /** A source that is at fault, or slow, is nobody's problem while the current credential is good. */
   async #isReplaced(current: Credential): Promise<boolean> {
     const { strategy, timeoutMs } = this.#options;
-    const patience = new AbortController();
-    const cancel = this.#clock.schedule(timeoutMs / 10, () => patience.abort());
-    const either = AbortSignal.any([this.#signal, patience.signal]);
-    try {
-      const says: unknown = await untilAborted(either, async () => strategy.isReplaced?.(current));
-      return says === true;
-    } catch {
-      this.#signal.throwIfAborted();
-      return false;
-    } finally {
-      cancel();
-    }
+    let cancel = () => {};
+    const tooLate = new Promise<false>((resolve) => {
+      cancel = this.#clock.schedule(timeoutMs / 10, () => resolve(false));
+    });
+    const look = async () => (await strategy.isReplaced?.(current)) === true;
+    return untilAborted(this.#signal, () => Promise.race([look().catch(() => false), tooLate])).finally(() => cancel());
   }
 
   async #obtain(): Promise<Held> {
@@ -177,7 +171,7 @@ export class Flight {
       try {
         return await this.#tried('refresh', (context) => this.#options.strategy.refresh?.(current, context));
       } catch (error) {
-        if (!(error instanceof AuthError) || !isRefused(error)) throw error;
+        if (!(error instanceof AuthError) || !isRefusal(error)) throw error;
         if (!error.retryable || tries === REFRESH_TRIES) {
           this.spent = current;
           tellFailure(this.#options, error);
@@ -199,7 +193,7 @@ export class Flight {
       } catch (error) {
         // A 401 that can be tried again is a write conflict: the server contradicts itself until the others are done. Or it is about
         // a key that a service being deployed cannot check, which is over just as soon.
-        const isConflict = error instanceof AuthError && error.status === 401 && error.retryable && !isRefused(error);
+        const isConflict = error instanceof AuthError && error.status === 401 && error.retryable && !isRefusal(error);
         if (!isConflict || this.#clock.now() >= conflictsEndAt) throw error;
         this.#conflict = error;
         await this.#pauseForOthers(tries, startedAt);
@@ -300,23 +294,4 @@ export function tellFailure({ events, strategy }: FlightOptions, { code, status,
     ...(status !== undefined && { status }),
     ...(retryAfterMs !== undefined && { retryAfterMs }),
   });
-}
-
-/** A refused refresh leads to a sign-in, and a refused sign-in is the end; anything else that fails is an outage. */
-function isRefused(error: AuthError): boolean {
-  return error.code === 'ERR_AUTH_REFUSED' || error.code === 'ERR_AUTH_TOKEN_REFUSED';
-}
-
-function noCredential(strategy: string, operation: Operation): AuthError {
-  return new AuthError('ERR_AUTH_BAD_RESPONSE', `The strategy "${strategy}" returned no Credential at ${operation}.`, {
-    hint: 'This is a fault in the strategy: return Credential.apiKey(…), Credential.bearer(…) or Credential.headers(…).',
-  });
-}
-
-function deadlineError(timeoutMs: number): AuthError {
-  const error = new AuthError('ERR_AUTH_UNAVAILABLE', `No credential was obtained within ${timeoutMs} ms.`, {
-    hint: 'The Qelos instance does not answer, or too slowly. Check that QELOS_URL can be reached and look at its state; the option config.timeoutMs sets the limit. Retried automatically.',
-    retryable: true,
-  });
-  return causedBy('ETIMEDOUT', error);
 }

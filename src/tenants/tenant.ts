@@ -3,7 +3,7 @@ import { AuthError } from '../contract/auth-error';
 import type { ApiAnswer, AuthContext, AuthStrategy, StrategyObject } from '../contract/auth-strategy';
 import type { Credential } from '../contract/credential';
 import { CredentialManager, type CredentialManagerOptions } from '../credentials/credential-manager';
-import { toAuthError } from '../credentials/obtain-errors';
+import { isRefusal, toAuthError } from '../credentials/obtain-errors';
 import type { EventHub } from '../events';
 import type { CredentialSource } from '../http/auth-interceptor';
 import type { Transport } from '../http/transport';
@@ -192,10 +192,6 @@ function contextAt(url: string, signal: AbortSignal, shared: Shared): AuthContex
       return shared.client(url, signal);
     },
   };
-}
-
-function isRefusal({ code }: AuthError): boolean {
-  return code === 'ERR_AUTH_REFUSED' || code === 'ERR_AUTH_TOKEN_REFUSED';
 }
 
 /** The error that says which tenant it is about. */
