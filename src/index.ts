@@ -10,7 +10,14 @@ export type {
   StrategyOption,
 } from './contract/auth-strategy';
 export { type BearerOptions, Credential, type CredentialOptions } from './contract/credential';
-export type { CredentialStore } from './contract/credential-store';
+export type {
+  CredentialStore,
+  LockOptions,
+  SaveOptions,
+  StoredCredential,
+  StoreOptions,
+  UnlockOptions,
+} from './contract/credential-store';
 export type { ProbeCall } from './diagnose/account';
 export { type DiagnoseOptions, diagnose } from './diagnose/diagnose';
 export type { Check, CheckId, CheckOutcome, Diagnosis } from './diagnose/diagnosis';
@@ -21,6 +28,7 @@ export { type InstanceOptions, QelosAuth } from './qelos-auth';
 /** The types of the SDK's modules, and of what their methods take and give. */
 export type * as QelosSdk from './sdk/qelos-sdk.types';
 export type { QelosAdministratorSDK } from './sdk/qelos-sdk.types';
+export { type EncryptionKey, encryptedStore } from './stores/encrypted-store';
 export { ApiTokenStrategy } from './strategies/api-token';
 export { ApiTokenFileStrategy } from './strategies/api-token-file';
 export { CliLoginStrategy } from './strategies/cli-login';

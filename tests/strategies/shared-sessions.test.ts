@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { type AuthStrategy, Credential, type CredentialStore, createQelosAuth, type QelosAuth } from '../../src';
 import { startQelosServer } from '../../src/testing';
+import { MemoryStore } from '../support/memory-store';
 
 const opened: { close(): Promise<void> }[] = [];
 
@@ -12,19 +13,6 @@ async function started() {
   const server = await startQelosServer();
   opened.push(server);
   return server;
-}
-
-/** Keeps what it is given, in the open. */
-class MemoryStore implements CredentialStore {
-  readonly texts = new Map<string, string>();
-
-  async load(key: string): Promise<string | undefined> {
-    return this.texts.get(key);
-  }
-
-  async save(key: string, text: string): Promise<void> {
-    this.texts.set(key, text);
-  }
 }
 
 /** A process of its own, as far as the store knows. */
@@ -66,7 +54,7 @@ describe('sessions that are shared through a store', () => {
     expect(await sent(open(store, url, [renamed]))).toBe('c');
     expect(await sent(open(store, `${url}/base`, [strategyOf('d', { account: () => 'a' })]))).toBe('d');
     expect([first, again, other].map(({ signIn }) => signIn.mock.calls.length)).toEqual([1, 0, 1]);
-    for (const key of store.texts.keys()) expect(key).toMatch(/^qelos-auth:(own|other):[\da-f]{32}$/);
+    for (const key of store.records.keys()) expect(key).toMatch(/^qelos-auth:(own|other):[\da-f]{32}$/);
   });
 
   it.each<[string, Partial<AuthStrategy>]>([
@@ -79,7 +67,7 @@ describe('sessions that are shared through a store', () => {
     const name = `own-${_name}`;
     expect(await sent(open(store, url, [strategyOf('a', { name, ...members })]))).toBe('a');
     expect(await sent(open(store, url, [strategyOf('b', { name, ...members })]))).toBe('b');
-    expect(store.texts.size).toBe(0);
+    expect(store.records.size).toBe(0);
     expect(warn.mock.calls).toEqual([
       [expect.stringContaining(`"${name}"`), expect.objectContaining({ code: 'QELOS_AUTH_NOT_SHARED' })],
     ]);
@@ -99,7 +87,7 @@ describe('sessions that are shared through a store', () => {
     const configured = { isConfigured: true, account: () => 'a' } as const;
     expect(await sent(open(store, url, [strategyOf('old', configured)]))).toBe('old');
     expect(await sent(open(store, url, [strategyOf('new', configured)]))).toBe('new');
-    expect([store.texts.size, warn.mock.calls.length]).toEqual([0, 0]);
+    expect([store.records.size, warn.mock.calls.length]).toEqual([0, 0]);
   });
 
   it('of oauth-refresh: by user name and workspace; those of API tokens are not', async () => {
@@ -111,9 +99,9 @@ describe('sessions that are shared through a store', () => {
       const { data } = await open(store, server.url, [], { username, password }).http.get('/api/me');
       expect(data.username).toBe(username);
     }
-    expect([signIns(), store.texts.size]).toEqual([2, 2]);
+    expect([signIns(), store.records.size]).toEqual([2, 2]);
     await open(store, server.url, [], { apiToken: server.issueApiToken() }).http.get('/api/me');
-    expect(store.texts.size).toBe(2);
+    expect(store.records.size).toBe(2);
   });
 });
 
