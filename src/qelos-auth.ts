@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import axios, { type AxiosInstance, type CreateAxiosDefaults } from 'axios';
+import type { AxiosInstance, CreateAxiosDefaults } from 'axios';
 import { type AuthConfig, DEFAULT_TIMEOUT_MS } from './config';
 import { AuthError } from './contract/auth-error';
 import type { StrategyOption } from './contract/auth-strategy';
@@ -8,6 +8,7 @@ import { CredentialManager, closedError } from './credentials/credential-manager
 import { nameOf } from './credentials/obtain-errors';
 import { type AuthEvents, EventHub } from './events';
 import { AuthInterceptor, type CredentialSource } from './http/auth-interceptor';
+import { axiosInUse } from './http/axios';
 import { CONNECTION, createBareClient } from './http/bare-client';
 import { within } from './http/deadline';
 import { createFetch } from './http/fetch';
@@ -110,7 +111,7 @@ export class QelosAuth {
     this.#manager = tenant ? undefined : keep();
     const manager = tenant ?? (this.#manager as CredentialManager);
     this.#interceptor = new AuthInterceptor({ origin, strategy, manager, events, transport });
-    this.http = axios.create({ ...defaults, baseURL: config.url });
+    this.http = axiosInUse().create({ ...defaults, baseURL: config.url });
     this.#interceptor.attach(this.http);
     this.fetch = createFetch(this.http);
     this.#sdkCalls = new SdkCalls({ url: config.url, http: this.http, failure: sdkError });
