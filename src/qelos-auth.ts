@@ -13,6 +13,7 @@ import { CONNECTION, createBareClient } from './http/bare-client';
 import { within } from './http/deadline';
 import { createFetch } from './http/fetch';
 import { timeoutOf } from './http/limits';
+import { adapterInNode } from './http/node-runtime';
 import { Origin } from './http/origin';
 import type { Transport } from './http/transport';
 import type { IUser, QelosAdministratorSDK } from './sdk/qelos-sdk.types';
@@ -111,7 +112,8 @@ export class QelosAuth {
     this.#manager = tenant ? undefined : keep();
     const manager = tenant ?? (this.#manager as CredentialManager);
     this.#interceptor = new AuthInterceptor({ origin, strategy, manager, events, transport });
-    this.http = axiosInUse().create({ ...defaults, baseURL: config.url });
+    const adapter = adapterInNode();
+    this.http = axiosInUse().create({ ...(adapter && { adapter }), ...defaults, baseURL: config.url });
     this.#interceptor.attach(this.http);
     this.fetch = createFetch(this.http);
     this.#sdkCalls = new SdkCalls({ url: config.url, http: this.http, failure: sdkError });
@@ -202,10 +204,14 @@ function tookTooLong(ms: number): AuthError {
   });
 }
 
-/** One key for one account of one instance, without the account's name in it. */
-function storeKey({ url, username, workspace }: AuthConfig, strategy: string): string {
+/**
+ * One key for one account of one instance, without the account's name in it. Of a configured session nobody knows the account:
+ * the successors of one must not come back once another is configured.
+ */
+function storeKey({ url, username, workspace, refreshToken, accessToken }: AuthConfig, strategy: string): string {
+  const who = strategy === 'session' ? (refreshToken ?? accessToken) : username;
   const account = createHash('sha256')
-    .update(JSON.stringify([url, strategy, username, workspace]))
+    .update(JSON.stringify([url, strategy, who, workspace]))
     .digest('hex');
   return `qelos-auth:${strategy}:${account.slice(0, 32)}`;
 }
