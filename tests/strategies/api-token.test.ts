@@ -136,7 +136,7 @@ describe('a static token', () => {
     server.fail(ME, { status, headers: { location: `${other.url}${ME}` } });
     const apiToken = server.issueApiToken();
     const error = await failure({ apiToken });
-    expect(error).toMatchObject({ code: 'ERR_AUTH_REDIRECT', status });
+    expect(error).toMatchObject({ code: 'ERR_AUTH_REDIRECT', httpStatus: status });
     expectNoSecret(error, [apiToken]);
     expect(other.requests.count()).toBe(0);
     await other.close();
