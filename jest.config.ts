@@ -10,7 +10,7 @@ const config: Config = {
   // Examples and the README's code blocks import the package by its name, as users do.
   moduleNameMapper: {
     '^qelos-auth$': '<rootDir>/src/index.ts',
-    '^qelos-auth/testing$': '<rootDir>/src/testing/index.ts',
+    '^qelos-auth/(.+)$': '<rootDir>/src/$1/index.ts',
     '^node:test$': '<rootDir>/tests/support/node-test.ts',
   },
   transform: {

@@ -9,10 +9,11 @@ const DOWNLOADS = 10;
 
 function open(url) {
   const { createQelosAuth } = require('qelos-auth');
+  const { undici } = require('qelos-auth/undici');
   const { QelosAdministratorSDK } = require('./node_modules/.bench/qelos.cjs');
   const { apiToken } = ACCOUNT;
   const auth = createQelosAuth({ env: {}, config: { url, apiToken } });
-  const overUndici = createQelosAuth({ env: {}, config: { url, apiToken }, transport: 'undici' });
+  const overUndici = createQelosAuth({ env: {}, config: { url, apiToken }, transport: undici() });
   const headers = { 'x-api-key': apiToken };
   const bareSdk = new QelosAdministratorSDK({ appUrl: url, fetch: globalThis.fetch, apiToken });
   const axios = require('axios').create({ baseURL: url, headers });

@@ -40,11 +40,11 @@ function account({ url, agent: httpAgent }) {
   };
 }
 
-const ours = (options) => async (setting) => {
+const ours = (optionsOf) => async (setting) => {
   const { createQelosAuth } = require('qelos-auth');
   const { username, password } = ACCOUNT;
   const config = { url: setting.url, username, password };
-  const auth = createQelosAuth({ env: {}, config, axios: { httpAgent: setting.agent }, ...options });
+  const auth = createQelosAuth({ env: {}, config, axios: { httpAgent: setting.agent }, ...optionsOf() });
   await auth.signIn();
   return () => auth.http.get(PATH);
 };
@@ -87,13 +87,13 @@ export const SUBJECTS = [
       return () => instance.get(PATH);
     },
   },
-  { name: OURS, credential: 'refreshes', ours: true, open: ours({}) },
+  { name: OURS, credential: 'refreshes', ours: true, open: ours(() => ({})) },
   {
     name: `${OURS}, transport: undici`,
     credential: 'refreshes',
     ours: true,
     hasTransport: true, // with the agent that storms need, it would send by node:http
-    open: ours({ transport: 'undici' }),
+    open: ours(() => ({ transport: require('qelos-auth/undici').undici() })),
   },
   { name: 'axios-auth-refresh, defaults', credential: 'refreshes', open: authRefresh({}) },
   {

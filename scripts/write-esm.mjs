@@ -7,10 +7,11 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { ENTRIES, moduleOf } from './entries.mjs';
 
 const require = createRequire(import.meta.url);
 
-for (const entry of ['index', 'testing/index']) {
+for (const entry of ENTRIES.map(moduleOf)) {
   const names = Object.keys(require(`../dist/${entry}.js`)).sort();
   await writeFile(
     `dist/${entry}.mjs`,

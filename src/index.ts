@@ -8,10 +8,12 @@ export type { ProbeCall } from './diagnose/account';
 export { type DiagnoseOptions, diagnose } from './diagnose/diagnose';
 export type { Check, CheckId, CheckOutcome, Diagnosis } from './diagnose/diagnosis';
 export type { AuthEvents } from './events';
-export type { PluginPlayOptions } from './plugin-play/plugin-play-options';
+export type { Transport } from './http/transport';
 export { type ApiAuthCode, type ApiRefusal, apiRefusal } from './qelos/refusal';
 export { type InstanceOptions, QelosAuth } from './qelos-auth';
-export type * from './sdk/qelos-sdk.types';
+/** The types of the SDK's modules, and of what their methods take and give. */
+export type * as QelosSdk from './sdk/qelos-sdk.types';
+export type { QelosAdministratorSDK } from './sdk/qelos-sdk.types';
 export { ApiTokenStrategy } from './strategies/api-token';
 export { CliLoginStrategy } from './strategies/cli-login';
 export { OAuthRefreshStrategy } from './strategies/oauth-refresh';

@@ -12,9 +12,9 @@ import { CONNECTION, createBareClient } from './http/bare-client';
 import { within } from './http/deadline';
 import { createFetch } from './http/fetch';
 import { timeoutOf } from './http/limits';
+import { adapterInNode } from './http/node-runtime';
 import { Origin } from './http/origin';
 import type { Transport } from './http/transport';
-import { type PluginPlayOptions, pluginPlayOptions } from './plugin-play';
 import type { IUser, QelosAdministratorSDK } from './sdk/qelos-sdk.types';
 import { sdkError } from './sdk/sdk-answer';
 import { SdkCalls } from './sdk/sdk-calls';
@@ -53,11 +53,11 @@ export interface InstanceOptions {
   /** Defaults of the axios instance: time-out, agents, headers, an adapter. `baseURL` is always the instance's URL. */
   axios?: CreateAxiosDefaults;
   /**
-   * `'undici'`: sign-ins and authenticated requests go over undici, which has to be installed, instead of Node's own client:
-   * about 1.4 times as many a second. What undici cannot do like Node's client (agents, proxies, sockets, `lookup`) still goes over that.
-   * Default: Node's client for everything.
+   * What sign-ins and authenticated requests are sent with: `undici()` of `qelos-auth/undici` sends about 1.4 times as many a second.
+   * What undici cannot do as Node's client does (agents, proxies, sockets, `lookup`) still goes over that.
+   * Default: Node's client.
    */
-  transport?: 'undici';
+  transport?: Transport;
 }
 
 /** What of an axios instance's defaults is about the way to a server; the rest may be meant for one server alone. */
@@ -111,7 +111,8 @@ export class QelosAuth {
     this.#manager = tenant ? undefined : keep();
     const manager = tenant ?? (this.#manager as CredentialManager);
     this.#interceptor = new AuthInterceptor({ origin, strategy, manager, events, transport });
-    this.http = axios.create({ ...defaults, baseURL: config.url });
+    const adapter = adapterInNode();
+    this.http = axios.create({ ...(adapter && { adapter }), ...defaults, baseURL: config.url });
     this.#interceptor.attach(this.http);
     this.fetch = createFetch(this.http);
     this.#sdkCalls = new SdkCalls({ url: config.url, http: this.http, failure: sdkError });
@@ -162,14 +163,6 @@ export class QelosAuth {
   }
 
   /**
-   * What `configure()` or `start()` of `@qelos/plugin-play` needs in its config, so that its SDKs run on this pipeline: the
-   * calls of `getSdk()` carry this account's credential, those of tenants go on with their own.
-   */
-  pluginPlayOptions(): PluginPlayOptions {
-    return pluginPlayOptions(this);
-  }
-
-  /**
    * Another Qelos instance, or another account: a `QelosAuth` of its own, which `close()` of this one closes too. It takes
    * over how a server is reached (time-out, adapter, agents and proxy of the option `axios`; `transport`) and nothing of who this one is:
    * not its settings, nor its environment, strategies, store or headers. A strategy would bring this instance's secrets to the
@@ -210,10 +203,14 @@ function tookTooLong(ms: number): AuthError {
   });
 }
 
-/** One key for one account of one instance, without the account's name in it. */
-function storeKey({ url, username, workspace }: AuthConfig, strategy: string): string {
+/**
+ * One key for one account of one instance, without the account's name in it. Of a configured session nobody knows the account:
+ * the successors of one must not come back once another is configured.
+ */
+function storeKey({ url, username, workspace, refreshToken, accessToken }: AuthConfig, strategy: string): string {
+  const who = strategy === 'session' ? (refreshToken ?? accessToken) : username;
   const account = createHash('sha256')
-    .update(JSON.stringify([url, strategy, username, workspace]))
+    .update(JSON.stringify([url, strategy, who, workspace]))
     .digest('hex');
   return `qelos-auth:${strategy}:${account.slice(0, 32)}`;
 }

@@ -1,8 +1,10 @@
+import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';
 import { expect, test } from '@jest/globals';
 
-const SRC = join(__dirname, '..', 'src');
+const ROOT = join(__dirname, '..');
+const SRC = join(ROOT, 'src');
 
 /** Every source file by its path below `src`, with slashes. */
 const sources = readdirSync(SRC, { recursive: true, withFileTypes: true })
@@ -38,4 +40,23 @@ test('the list of built-in strategies stands in one file of the library', () => 
     ['ApiTokenStrategy', 'OAuthRefreshStrategy'].every((s) => text.includes(`new ${s}(`)),
   );
   expect(listing).toEqual(['strategies/built-in.ts']);
+});
+
+test('package.json exports the entries of scripts/entries.mjs', () => {
+  const { status, stderr } = spawnSync(process.execPath, ['scripts/entries.mjs', '--check'], {
+    cwd: ROOT,
+    encoding: 'utf8',
+  });
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+});
+
+test('the main entry imports no other one', () => {
+  const { exports } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { exports: object };
+  const folders = Object.keys(exports).flatMap((name) => /^\.\/([\w/-]+)$/.exec(name)?.[1] ?? []);
+  expect(folders).toEqual(expect.arrayContaining(['plugin-play', 'testing', 'undici']));
+  const own = [...folders, 'cli'];
+  const importers = sources
+    .filter(({ name }) => !own.some((folder) => name.startsWith(`${folder}/`)))
+    .filter(({ text }) => own.some((folder) => new RegExp(`'\\.{1,2}/(?:[^']*/)?${folder}(?:/[^']*)?'`).test(text)));
+  expect(importers.map(({ name }) => name)).toEqual([]);
 });

@@ -10,6 +10,7 @@ import {
   start,
 } from '@qelos/plugin-play';
 import { QelosAuth, registerQelosAuth } from 'qelos-auth';
+import { pluginPlayOptions } from 'qelos-auth/plugin-play';
 import { container, type DependencyContainer, type InjectionToken, inject, injectable } from 'tsyringe';
 
 type PlaySdk = ReturnType<typeof getSdk>;
@@ -92,7 +93,7 @@ export async function startPlugin(options: StartOptions = {}, env = process.env)
     app = mounted.app;
   });
   const manifest = { name: 'books', description: 'Keeps books', ...options.manifest };
-  await start({ manifest, config: { ...options.config, ...auth.pluginPlayOptions() } }); // and the second
+  await start({ manifest, config: { ...options.config, ...pluginPlayOptions(auth) } }); // and the second
   return {
     auth,
     stop: async () => {

@@ -8,6 +8,7 @@ import axios, {
   isAxiosError,
 } from 'axios';
 import { AuthError } from '../contract/auth-error';
+import { adapterInNode } from './node-runtime';
 import type { Origin } from './origin';
 import { isRedirect, leavesOrigin, redirectTarget } from './redirect';
 import { connectTo } from './sealed-agent';
@@ -35,7 +36,7 @@ export function createBareClient(
   signal: AbortSignal,
   defaults: CreateAxiosDefaults,
 ): AxiosInstance {
-  const { adapter: chosen = axios.defaults.adapter, ...connection } = connectionOf(defaults);
+  const { adapter: chosen = adapterInNode() ?? axios.defaults.adapter, ...connection } = connectionOf(defaults);
 
   const adapter: AxiosAdapter = async (config) => {
     if (!origin.ownsRequest(config)) throw outsideOrigin(origin);

@@ -1,21 +1,25 @@
 import type { Readable, Writable } from 'node:stream';
 import { AuthError } from '../contract/auth-error';
-import { loadUndiciTransport } from '../undici/undici-transport';
 
-/** What axios' http adapter can send with, in place of `node:http` and `node:https`: its setting `transport`. */
+/**
+ * What axios' http adapter sends with, in place of `node:http` and `node:https`: its setting `transport`.
+ * `undici()` of `qelos-auth/undici` makes one.
+ */
 export interface Transport {
+  /** Sends as `http.request` of Node does, which gets the same options. */
   request(options: object, onResponse: (response: Readable) => void): Writable;
 }
 
 /**
- * What the option `transport` names; undefined: Node's own client.
+ * The option `transport`, checked; undefined: Node's own client.
  *
- * @throws AuthError `ERR_AUTH_CONFIG` if there is no such transport, or it cannot be used
+ * @throws AuthError `ERR_AUTH_CONFIG` if it is no transport
  */
-export function transportFor(name: string | undefined): Transport | undefined {
-  if (name === undefined) return undefined;
-  if (name === 'undici') return loadUndiciTransport();
-  throw new AuthError('ERR_AUTH_CONFIG', "The option transport is something else than 'undici'.", {
-    hint: "Set it to 'undici', or remove it for Node's own client.",
+export function checkedTransport(transport: Transport | undefined): Transport | undefined {
+  const given: unknown = transport;
+  if (given === undefined || (given instanceof Object && typeof Reflect.get(given, 'request') === 'function'))
+    return transport;
+  throw new AuthError('ERR_AUTH_CONFIG', `The option transport is no transport, but of type ${typeof given}.`, {
+    hint: "Set it to undici(), imported from 'qelos-auth/undici', or leave it out for Node's own client.",
   });
 }

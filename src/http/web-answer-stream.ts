@@ -1,3 +1,4 @@
+import { ReadableStream } from 'node:stream/web'; // not the global one, which jsdom hides: the module has to load all the same
 import { letGo } from './answer-stream';
 import type { OwnedStream, StreamTerms } from './owned-stream';
 

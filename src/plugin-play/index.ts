@@ -15,7 +15,9 @@ const made = new WeakMap<QelosAuth, PluginPlayOptions>();
  * account: the calls of `getSdk()` carry its credential, those of tenants go on with their own.
  *
  * @example
+ * ```ts
  * await start({ manifest: { name: 'books' }, config: { ...pluginPlayOptions(createQelosAuth()) } });
+ * ```
  *
  * @returns the same options each time it is called with the same account
  */

@@ -22,27 +22,27 @@ interface ReadBody {
 
 /**
  * Reads a body as the published SDK does: as JSON when the content type says so, as text otherwise. A custom adapter, such
- * as a mock, may answer with something that is no text.
+ * as a mock, may answer with something that is no text, or without a content type: then JSON is recognised by itself.
  */
 export function bodyOf({ data, headers }: AxiosResponse): ReadBody | Promise<ReadBody> {
-  const isJson = String(headers['content-type'] ?? '').includes('json');
-  if (typeof data === 'string') return parsed(data, isJson);
-  if (data === undefined || data === null) return parsed('', isJson);
-  if (data instanceof ArrayBuffer) return parsed(Buffer.from(data).toString(), isJson);
+  const type = headers['content-type'];
+  if (typeof data === 'string') return parsed(data, type);
+  if (data === undefined || data === null) return parsed('', type);
+  if (data instanceof ArrayBuffer) return parsed(Buffer.from(data).toString(), type);
   if (ArrayBuffer.isView(data)) {
-    return parsed(Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString(), isJson);
+    return parsed(Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString(), type);
   }
-  if (data instanceof Blob) return data.text().then((read) => parsed(read, isJson));
-  if (Symbol.asyncIterator in data) return text(data).then((read) => parsed(read, isJson));
+  if (data instanceof Blob) return data.text().then((read) => parsed(read, type));
+  if (Symbol.asyncIterator in data) return text(data).then((read) => parsed(read, type));
   return { body: data, isReadable: true };
 }
 
-function parsed(read: string, isJson: boolean): ReadBody {
-  if (!isJson) return { body: read, isReadable: true };
+function parsed(read: string, type: unknown): ReadBody {
+  if (type && !String(type).includes('json')) return { body: read, isReadable: true };
   try {
     return { body: JSON.parse(read), isReadable: true };
   } catch {
-    return { body: read, isReadable: false };
+    return { body: read, isReadable: !type };
   }
 }
 

@@ -88,7 +88,7 @@ export class SdkCalls {
     const isAsGiven = given !== undefined || isAboutAnother(path, init.headers);
     const ready = axiosRequestOf(init, this.#headersOf(init.headers, given, isAsGiven));
     const request: AxiosRequestConfig = ready instanceof Promise ? await ready : ready;
-    Object.assign(request, { url: path, baseURL: this.#url, allowAbsoluteUrls: false, ...READ_WHOLE });
+    Object.assign(request, targetOf(path), { baseURL: this.#url, allowAbsoluteUrls: false, ...READ_WHOLE });
     let answer: AxiosResponse;
     let refusal: ApiRefusal | undefined;
     try {
@@ -119,7 +119,9 @@ export class SdkCalls {
   async raw(path: string, init: RequestInit = {}, given?: Record<string, string>): Promise<Response> {
     const isAsGiven = given !== undefined || isAboutAnother(path, init.headers);
     const headers = this.#headersOf(init.headers, given, isAsGiven);
-    return (isAsGiven ? this.#fetchAsGiven : this.#fetch)(this.#url + path, { ...init, headers });
+    const { url, ...query } = targetOf(path);
+    const send = createFetch(this.#http, isAsGiven ? { ...this.#asGiven, ...query } : query);
+    return send(this.#url + url, { ...init, headers });
   }
 
   /** The same for an SDK that has put URL and headers together by itself. */
@@ -137,6 +139,27 @@ export class SdkCalls {
     }
     return given ? Object.assign(headers, given) : headers;
   }
+}
+
+/** What a call leads to, for axios: the query apart, so that whoever mocks a call need only name its path. */
+interface Target {
+  readonly url: string;
+  readonly params?: Record<string, string | string[]>;
+  readonly paramsSerializer?: { serialize(): string };
+}
+
+function targetOf(path: string): Target {
+  const start = path.indexOf('?');
+  if (start < 0) return { url: path };
+  const { search, searchParams } = new URL(path.slice(start), 'http://localhost');
+  const params = Object.fromEntries(
+    [...new Set(searchParams.keys())].map((name) => {
+      const values = searchParams.getAll(name);
+      return [name, values.length > 1 ? values : (values[0] as string)];
+    }),
+  );
+  // Sent as the SDK wrote it: axios encodes some characters otherwise.
+  return { url: path.slice(0, start), params, paramsSerializer: { serialize: () => search.slice(1) } };
 }
 
 function timedOut(ms: number): TypeError {

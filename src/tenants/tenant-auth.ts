@@ -6,7 +6,7 @@ import { closedError } from '../credentials/credential-manager';
 import { type AuthEvents, EventHub } from '../events';
 import { createBareClient } from '../http/bare-client';
 import { Origin } from '../http/origin';
-import { type Transport, transportFor } from '../http/transport';
+import { checkedTransport, type Transport } from '../http/transport';
 import type { InstanceOptions } from '../qelos-auth';
 import { type Shared, Tenant, type TenantHandle } from './tenant';
 import { TenantPool } from './tenant-pool';
@@ -69,7 +69,7 @@ export class TenantAuth {
    *   but `url`, `apiToken`, `username`, `password`, `workspace`, `strategy` and `allowInsecureUrl` of its own; other names are
    *   refused. What it throws is an outage, retried automatically after 1 s, doubling to 60 s; throw an AuthError to say it in
    *   your own words. Where a tenant can choose its URL, see {@link TenantAuthOptions.allowedHosts}.
-   * @throws AuthError `ERR_AUTH_CONFIG` if a number is not positive, one of `allowedHosts` is no host, or the transport cannot be used
+   * @throws AuthError `ERR_AUTH_CONFIG` if a number is not positive, one of `allowedHosts` is no host, or `transport` is no transport
    */
   constructor(
     load: (tenant: string) => Promise<TenantConfig | undefined> | TenantConfig | undefined,
@@ -83,7 +83,7 @@ export class TenantAuth {
         hint: 'Correct the options of TenantAuth and start again.',
       });
     }
-    const transport = transportFor(own.transport);
+    const transport = checkedTransport(own.transport);
     this.#axios = axios;
     this.#transport = transport;
     this.#pool = new TenantPool(max);

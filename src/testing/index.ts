@@ -7,6 +7,7 @@ export type {
 } from './contract/strategy-under-test.types';
 export { type AuthStrategySuite, describeAuthStrategy } from './describe-auth-strategy';
 export type { QelosServerFault } from './faults';
+export { type MockQelosAuthOptions, mockQelosAuth, staticStrategy } from './mock-qelos-auth';
 export { startQelosServer } from './qelos-server';
 export type {
   QelosServer,

@@ -16,8 +16,8 @@ export function loadUndici(): typeof import('undici') {
   } catch (cause) {
     const isMissing = (cause as { code?: unknown }).code === 'MODULE_NOT_FOUND' && version === undefined;
     throw isMissing
-      ? new AuthError('ERR_AUTH_CONFIG', "The option transport is 'undici', and undici is not installed.", {
-          hint: 'Run `npm install undici`, or remove the option.',
+      ? new AuthError('ERR_AUTH_CONFIG', 'undici() of qelos-auth/undici was called, and undici is not installed.', {
+          hint: 'Run `npm install undici`, or leave out the option transport.',
           cause,
         })
       : unusable(version, cause);
@@ -28,9 +28,9 @@ export function loadUndici(): typeof import('undici') {
 function unusable(version: unknown, cause: unknown): AuthError {
   return new AuthError(
     'ERR_AUTH_CONFIG',
-    `The option transport is 'undici', and undici ${version} cannot be used with Node ${process.versions.node}.`,
+    `qelos-auth/undici cannot use undici ${version} with Node ${process.versions.node}.`,
     {
-      hint: 'Install undici 7.28 (from Node 20.18.1 on), 8.3 (from Node 22.19 on) or a later one of these, or remove the option.',
+      hint: 'Install undici 7.28 (from Node 20.18.1 on), 8.3 (from Node 22.19 on) or a later one of these, or leave out the option transport.',
       cause,
     },
   );

@@ -10,9 +10,16 @@ import { UndiciRequest } from './undici-request';
  * undici in the place of Node's own client, below axios' http adapter: so whatever axios does with a request (time-outs,
  * limits, progress, decompression, aborts) stays as it is. What undici cannot do as `node:http` does goes over that.
  *
+ * All transports share one pool of connections, as Node's global agents do.
+ *
+ * @example
+ * ```ts
+ * const auth = createQelosAuth({ transport: undici() });
+ * ```
+ *
  * @throws AuthError `ERR_AUTH_CONFIG` if undici is not installed, or in a version that cannot be used
  */
-export function loadUndiciTransport(): Transport {
+export function undici(): Transport {
   const pool = sharedPool();
   return {
     request(options, onResponse) {

@@ -7,12 +7,12 @@ import {
   type AuthStrategy,
   Credential,
   createQelosAuth,
-  type IUser,
   isAuthError,
   QELOS_HTTP,
   QELOS_SDK,
   type QelosAdministratorSDK,
   QelosAuth,
+  type QelosSdk,
   registerQelosAuth,
 } from 'qelos-auth';
 import { type QelosServer, startQelosServer } from 'qelos-auth/testing';
@@ -47,8 +47,8 @@ class Library {
     @inject(QELOS_SDK) private readonly sdk: QelosAdministratorSDK,
   ) {}
 
-  async reader(): Promise<IUser> {
-    const { data }: AxiosResponse<IUser> = await this.http.get<IUser>('/api/me');
+  async reader(): Promise<QelosSdk.IUser> {
+    const { data }: AxiosResponse<QelosSdk.IUser> = await this.http.get<QelosSdk.IUser>('/api/me');
     return data;
   }
 

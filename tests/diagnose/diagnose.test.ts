@@ -1,6 +1,7 @@
 import { createServer as createTlsServer } from 'node:https';
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import MockAdapter from 'axios-mock-adapter';
+import { undici } from 'qelos-auth/undici';
 import { type Check, type CheckId, createQelosAuth, type Diagnosis, diagnose, isAuthError } from '../../src';
 import { type QelosServer, type QelosServerUser, startQelosServer } from '../../src/testing';
 import { type Answer, listen, startBackend } from '../support/backend';
@@ -99,7 +100,7 @@ describe('an account that is well', () => {
 
   test('is so over undici too', async () => {
     const config = { url: server.url, apiToken: server.issueApiToken() };
-    expect(await diagnose(accountOf({ config, transport: 'undici' }))).toMatchObject({ outcome: 'ok' });
+    expect(await diagnose(accountOf({ config, transport: undici() }))).toMatchObject({ outcome: 'ok' });
   });
 
   test('is so with a mock below auth.http', async () => {

@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { createQelosAuth, isAuthError, type QelosAdministratorSDK } from 'qelos-auth';
+import { pluginPlayOptions } from 'qelos-auth/plugin-play';
 import { type QelosServer, type QelosServerUser, startQelosServer } from 'qelos-auth/testing';
 import { container } from 'tsyringe';
 import { loadPlay, type PluginPlay } from '../plugin-play/play';
@@ -148,7 +149,7 @@ const OUTCOMES: Record<string, Record<string, (block: CodeBlock, others: CodeBlo
     errors: async (block) => {
       usePassword();
       const play = freshPlay();
-      play.configure({}, createQelosAuth().pluginPlayOptions());
+      play.configure({}, pluginPlayOptions(createQelosAuth()));
       const { printed } = await run(block, { '@qelos/plugin-play': play });
       expect(printed).toEqual([['ERR_AUTH_FORBIDDEN', expect.stringContaining('role')]]);
     },
@@ -221,7 +222,7 @@ test('every block has the types it claims, in a strict project', () => {
       typeRoots: [join(ROOT, 'node_modules/@types')],
       paths: {
         'qelos-auth': [join(ROOT, 'src/index.ts')],
-        'qelos-auth/testing': [join(ROOT, 'src/testing/index.ts')],
+        'qelos-auth/*': [join(ROOT, 'src/*/index.ts')],
       },
     };
     writeFileSync(

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import axios, { type InternalAxiosRequestConfig } from 'axios';
+import { undici } from 'qelos-auth/undici';
 import { apiRefusal, Credential, createQelosAuth, type QelosAuth } from '../../src';
 import { type Backend, sendJson, startBackend } from '../support/backend';
 import { openAuth } from '../support/ways';
@@ -50,9 +51,13 @@ describe('what is put on a request for sending is taken back', () => {
   });
 
   it('over undici too, and where the request names a transport of its own', async () => {
-    const undici = createQelosAuth({ env: {}, config: { url: api.url, apiToken: api.apiToken }, transport: 'undici' });
-    whenDone(() => undici.close());
-    expect((await undici.http.get('/x')).config).not.toHaveProperty('transport');
+    const overUndici = createQelosAuth({
+      env: {},
+      config: { url: api.url, apiToken: api.apiToken },
+      transport: undici(),
+    });
+    whenDone(() => overUndici.close());
+    expect((await overUndici.http.get('/x')).config).not.toHaveProperty('transport');
     let isUsed = false;
     const { request } = require('node:http');
     const transport = {
@@ -61,7 +66,7 @@ describe('what is put on a request for sending is taken back', () => {
         return request(...parts);
       },
     };
-    expect((await undici.http.get('/x', { transport })).config.transport.request).toBe(transport.request);
+    expect((await overUndici.http.get('/x', { transport })).config.transport.request).toBe(transport.request);
     expect(isUsed).toBe(true);
   });
 

@@ -4,7 +4,8 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import axios, { type AxiosAdapter, type AxiosError, type AxiosRequestConfig, isAxiosError } from 'axios';
-import { isAuthError, type QelosAuth } from '../../src';
+import { undici } from 'qelos-auth/undici';
+import { isAuthError, type QelosAuth, type Transport } from '../../src';
 import { type Backend, listen, sendJson, startBackend } from '../support/backend';
 import { runChild } from '../support/child';
 import { EVENT_NAMES } from '../support/event-names';
@@ -82,9 +83,9 @@ describe('what is handed out in the place of the request', () => {
   });
 });
 
-const adapters: [string, AxiosRequestConfig['adapter'], 'undici'?][] = [
+const adapters: [string, AxiosRequestConfig['adapter'], Transport?][] = [
   ['http', 'http'],
-  ['http over undici', 'http', 'undici'],
+  ['http over undici', 'http', undici()],
   ['fetch', 'fetch'],
   // Keeps the config it got on whatever it makes, as axios' own do.
   ['custom', ((config) => axios.getAdapter('http')(config)) as AxiosAdapter],

@@ -88,6 +88,26 @@ describe('axios-mock-adapter on auth.http', () => {
     expect(await auth.sdk.blocks.getList()).toEqual([{ _id: 'b' }]);
   });
 
+  it('mocks calls of the SDK by their path alone, whatever their query', async () => {
+    const entities = '/api/blueprints/book/entities';
+    mock
+      .onGet(entities)
+      .reply(200, [{ identifier: 'dune' }])
+      .onDelete(`${entities}/dune`)
+      .reply(204);
+    const books = auth.sdk.blueprints.entitiesOf('book');
+    expect(await books.getList({ title: 'a b&c', $limit: 2 } as never)).toEqual([{ identifier: 'dune' }]);
+    await books.remove('dune', { query: { bypassAdmin: 'true' } } as never);
+    expect(mock.history['get']?.[0]?.params).toMatchObject({ title: 'a b&c', $limit: '2' });
+    expect(mock.history['delete']?.[0]?.params).toMatchObject({ bypassAdmin: 'true' });
+  });
+
+  it('may answer JSON as text without a content type', async () => {
+    mock.onGet('/api/blocks').reply(200, '[{"_id":"b"}]').onGet('/api/blocks/b').reply(200, 'no json');
+    expect(await auth.sdk.blocks.getList()).toEqual([{ _id: 'b' }]);
+    expect(await auth.sdk.blocks.getBlock('b')).toBe('no json');
+  });
+
   it('leaves no credential on what comes out', async () => {
     mock
       .onGet('/ok')

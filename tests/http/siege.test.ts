@@ -12,6 +12,7 @@ import axios, {
   isAxiosError,
 } from 'axios';
 import NodeFormData from 'form-data';
+import { undici } from 'qelos-auth/undici';
 import { type AuthStrategy, apiRefusal, Credential, isAuthError, type OutgoingRequest } from '../../src';
 import { refusalOf } from '../../src/http/answer';
 import { type Backend, listen, sendJson, startBackend } from '../support/backend';
@@ -52,7 +53,7 @@ describe('an upload that is read from a stream', () => {
 
   describe.each<[string, object]>([
     ['http', {}],
-    ['http over undici', { transport: 'undici' }],
+    ['http over undici', { transport: undici() }],
     ['http, sent as written on an agent that others use', { axios: { skipAuth: true } }],
   ])('over the adapter %s', (_, options) => {
     it.each([200, 401, 413, 500])(

@@ -4,6 +4,7 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { describe, expect, it } from '@jest/globals';
 import axios, { type AxiosInstance, type AxiosRequestConfig } from 'axios';
+import { undici } from 'qelos-auth/undici';
 import type { QelosAuthOptions } from '../../src';
 import { type Backend, sendJson, startBackend } from '../support/backend';
 import { openAuth } from '../support/ways';
@@ -40,7 +41,7 @@ function begun(api: Backend, status = 200, headers: Record<string, string> = { '
 const options: [string, QelosAuthOptions][] = [
   ['the adapter http', {}],
   ['the adapter fetch', { axios: { adapter: 'fetch' } }],
-  ['the adapter http over undici', { transport: 'undici' }],
+  ['the adapter http over undici', { transport: undici() }],
 ];
 const openers: [string, (api: Backend) => AxiosInstance][] = options.flatMap(([name, options]) => [
   [name, (api) => openAuth({ config: { url: api.url, apiToken: api.apiToken }, ...options }).http],

@@ -2,6 +2,7 @@ import { createServer as createTcpServer } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { describe, expect, it } from '@jest/globals';
 import axios, { type AxiosRequestConfig } from 'axios';
+import { undici } from 'qelos-auth/undici';
 import type { QelosAuthOptions } from '../../src';
 import { type Backend, listen, startBackend } from '../support/backend';
 import { openAuth } from '../support/ways';
@@ -28,7 +29,7 @@ async function soon<T>(call: Promise<T>): Promise<T> {
 const adapters: [string, QelosAuthOptions][] = [
   ['http', {}],
   ['fetch', { axios: { adapter: 'fetch' } }],
-  ['http over undici', { transport: 'undici' }],
+  ['http over undici', { transport: undici() }],
 ];
 
 describe.each(adapters)('a time-out over the adapter %s', (_, options) => {

@@ -1,6 +1,7 @@
 import { isNativeError } from 'node:util/types';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { createQelosAuth, isAuthError } from 'qelos-auth';
+import { pluginPlayOptions } from 'qelos-auth/plugin-play';
 import { type QelosServer, type QelosServerUser, startQelosServer } from 'qelos-auth/testing';
 import { type Backend, sendJson, startBackend } from '../support/backend';
 import { reachableSecrets } from '../support/secrets';
@@ -21,7 +22,7 @@ beforeEach(async () => {
   user = tenant.users[1] as QelosServerUser;
   play = loadPlay();
   const { url, username, password } = home;
-  play.configure({}, createQelosAuth({ env: {}, config: { url, username, password } }).pluginPlayOptions());
+  play.configure({}, pluginPlayOptions(createQelosAuth({ env: {}, config: { url, username, password } })));
 });
 
 afterEach(() => tenant.close());
@@ -62,7 +63,7 @@ describe('getSdkForUrl()', () => {
   test('on our own instance too it acts as whom it was given, and not as us', async () => {
     const [admin, plain] = tenant.users as [QelosServerUser, QelosServerUser];
     const config = { url: tenant.url, username: admin.username, password: admin.password };
-    play.configure({}, createQelosAuth({ env: {}, config }).pluginPlayOptions());
+    play.configure({}, pluginPlayOptions(createQelosAuth({ env: {}, config })));
     const own = play.getSdk();
     const { username, password } = plain;
     const theirs = play.getSdkForUrl({ appUrl: tenant.url, username, password });
@@ -281,7 +282,7 @@ describe('getSdkForUrl()', () => {
   });
 
   test('what is no call of an SDK is sent as it is', async () => {
-    const { sdkOptions } = createQelosAuth({ env: {}, config: home }).pluginPlayOptions();
+    const { sdkOptions } = pluginPlayOptions(createQelosAuth({ env: {}, config: home }));
     const init = { headers: { authorization: 'Bearer junk' } };
     expect((await sdkOptions.fetch(new Request(`${tenant.url}/api/me`, init))).status).toBe(401);
     expect((await sdkOptions.fetch(new URL(`${tenant.url}/api/me`), init)).status).toBe(401);

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { createQelosAuth, isAuthError } from 'qelos-auth';
-import { pluginPlayOptions } from '../../src/plugin-play';
+import { pluginPlayOptions } from 'qelos-auth/plugin-play';
 import { type Backend, sendJson, startBackend } from '../support/backend';
 import { reachableSecrets } from '../support/secrets';
 import { loadPlay, type PluginPlay } from './play';
@@ -20,7 +20,7 @@ function configure(timeout?: number): void {
     config: { url, username, password },
     ...(timeout && { axios: { timeout } }),
   });
-  play.configure({}, auth.pluginPlayOptions());
+  play.configure({}, pluginPlayOptions(auth));
 }
 
 beforeEach(async () => {

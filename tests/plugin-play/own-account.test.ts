@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { apiRefusal, createQelosAuth, isAuthError, type QelosAuth } from 'qelos-auth';
+import { pluginPlayOptions } from 'qelos-auth/plugin-play';
 import { type QelosServer, type QelosServerUser, startQelosServer } from 'qelos-auth/testing';
 import { sendJson, startBackend } from '../support/backend';
 import { runChild } from '../support/child';
@@ -33,7 +34,7 @@ function withPassword({ url, username, password }: Account = { ...plain, url: se
 
 /** The SDK of a plugin that has changed its two lines, once plugin-play has made its first call. */
 async function startedWith(auth: QelosAuth) {
-  play.configure({}, auth.pluginPlayOptions());
+  play.configure({}, pluginPlayOptions(auth));
   const sdk = play.getSdk();
   await sdk.authentication.getLoggedInUser();
   return sdk;
@@ -59,13 +60,13 @@ describe('getSdk()', () => {
   });
 
   test('needs nothing of the environment, and what is there does not get in its way', async () => {
-    const options = withPassword().pluginPlayOptions();
+    const options = pluginPlayOptions(withPassword());
     play.configure({}, { qelosUsername: 'somebody', qelosPassword: 'else', ...options });
     expect(await play.getSdk().authentication.getLoggedInUser()).toMatchObject({ username: plain.username });
   });
 
   test('50 calls at once cost 1 sign-in, and after expiry 1 refresh; no call fails', async () => {
-    play.configure({}, withPassword().pluginPlayOptions());
+    play.configure({}, pluginPlayOptions(withPassword()));
     const books = play.getSdk().blueprints.entitiesOf('book');
     await Promise.all(AT_ONCE.map(() => books.getList()));
     expect(server.requests.count({ path: '/api/signin' })).toBe(1);
@@ -140,7 +141,7 @@ describe('getSdk()', () => {
     backend.on('/api/blueprints', (_request, response) => response.destroy());
     errors.push(await sdk.blueprints.getList().catch((error: unknown) => error));
     for (const error of errors) expect(error).toBeInstanceOf(Error);
-    for (const root of [...errors, auth.pluginPlayOptions()]) {
+    for (const root of [...errors, pluginPlayOptions(auth)]) {
       expect(reachableSecrets(root, Object.values(backend.secrets))).toEqual([]);
     }
   });
@@ -167,7 +168,7 @@ describe('getSdk()', () => {
     const exit = exitCode();
     const warn = jest.spyOn(process, 'emitWarning').mockImplementation(() => {});
     const other = await startBackend();
-    play.configure({}, { ...withPassword().pluginPlayOptions(), qelosUrl: other.url });
+    play.configure({}, { ...pluginPlayOptions(withPassword()), qelosUrl: other.url });
     await expect(play.getSdk().blueprints.getList()).rejects.toMatchObject({
       code: 'ERR_AUTH_INSECURE_URL',
       message: expect.stringContaining(other.url),
@@ -182,7 +183,7 @@ describe('a wrong password', () => {
   test('costs 1 sign-in, and every call has the reason', async () => {
     const exit = exitCode();
     const warn = jest.spyOn(process, 'emitWarning').mockImplementation(() => {});
-    play.configure({}, withPassword({ ...plain, password: 'wrong', url: server.url }).pluginPlayOptions());
+    play.configure({}, pluginPlayOptions(withPassword({ ...plain, password: 'wrong', url: server.url })));
     const sdk = play.getSdk();
     const errors = await Promise.all(AT_ONCE.map(() => sdk.blueprints.getList().catch((error: unknown) => error)));
     expect(errors.map((error) => isAuthError(error) && error.code)).toEqual(AT_ONCE.map(() => 'ERR_AUTH_REFUSED'));
@@ -229,7 +230,7 @@ describe('a start that fails otherwise', () => {
     const exit = exitCode();
     const warn = jest.spyOn(process, 'emitWarning').mockImplementation(() => {});
     server.fail('/api/me', fault);
-    play.configure({}, withPassword().pluginPlayOptions());
+    play.configure({}, pluginPlayOptions(withPassword()));
     const sdk = play.getSdk();
     expect(await exit).toBe(1);
     await expect(sdk.authentication.getLoggedInUser()).rejects.toThrow();
@@ -241,13 +242,13 @@ describe('a start that fails otherwise', () => {
 describe('pluginPlayOptions()', () => {
   test('are the same each time, and other ones for each account', () => {
     const auth = withPassword();
-    expect(auth.pluginPlayOptions()).toBe(auth.pluginPlayOptions());
+    expect(pluginPlayOptions(auth)).toBe(pluginPlayOptions(auth));
     const [one, other] = [standInsOf(withPassword()), standInsOf(withPassword())];
     expect(new Set([...one, ...other]).size).toBe(4);
   });
 
   test('take a Request too, as any fetch', async () => {
-    const { qelosApiToken, sdkOptions } = withPassword().pluginPlayOptions();
+    const { qelosApiToken, sdkOptions } = pluginPlayOptions(withPassword());
     const request = (url: string) => new Request(url, { headers: { 'x-api-key': qelosApiToken } });
     expect(await (await sdkOptions.fetch(request(`${server.url}/api/me`))).json()).toMatchObject({
       username: plain.username,
@@ -261,8 +262,8 @@ describe('pluginPlayOptions()', () => {
 
   test('the stand-in of one account gets no credential of another', async () => {
     const exit = exitCode();
-    const options = withPassword().pluginPlayOptions();
-    play.configure({}, { ...options, qelosApiToken: withPassword().pluginPlayOptions().qelosApiToken });
+    const options = pluginPlayOptions(withPassword());
+    play.configure({}, { ...options, qelosApiToken: pluginPlayOptions(withPassword()).qelosApiToken });
     await expect(play.getSdk().authentication.getLoggedInUser()).rejects.toThrow('Invalid or expired API token');
     expect(await exit).toBe(1);
     expect(server.requests.count({ path: '/api/signin' })).toBe(0);
@@ -270,6 +271,6 @@ describe('pluginPlayOptions()', () => {
 });
 
 function standInsOf(auth: QelosAuth): string[] {
-  const { qelosApiToken, sdkOptions } = auth.pluginPlayOptions();
+  const { qelosApiToken, sdkOptions } = pluginPlayOptions(auth);
   return [qelosApiToken, sdkOptions.accessToken];
 }

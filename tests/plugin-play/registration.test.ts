@@ -1,6 +1,7 @@
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { createQelosAuth } from 'qelos-auth';
+import { pluginPlayOptions } from 'qelos-auth/plugin-play';
 import { type QelosServer, type QelosServerUser, startQelosServer } from 'qelos-auth/testing';
 import { type Backend, sendJson, startBackend } from '../support/backend';
 import { whenDone } from '../support/when-done';
@@ -49,7 +50,7 @@ async function startPlugin(): Promise<string> {
   const mounted = new Promise<Parameters<Parameters<typeof on>[1]>[0]['app']>((resolve) => {
     on(LifecycleEvent.mounted, ({ app }) => resolve(app));
   });
-  const config = { dev: false, host: '127.0.0.1', port: 0, ...SETTINGS, ...auth.pluginPlayOptions() };
+  const config = { dev: false, host: '127.0.0.1', port: 0, ...SETTINGS, ...pluginPlayOptions(auth) };
   await start({ manifest: { appUrl: 'http://plugin.test' }, config });
   const app = await mounted;
   whenDone(() => app.close());

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { isAxiosError } from 'axios';
+import { undici } from 'qelos-auth/undici';
 import { startBackend } from '../support/backend';
 import { leaks } from '../support/secrets';
 import { openAuth } from '../support/ways';
@@ -8,7 +9,7 @@ interface CallsJson {
   callJsonApi(path: string): Promise<unknown>;
 }
 
-describe.each([['Node', undefined] as const, ['undici', 'undici'] as const])(
+describe.each([['Node', undefined] as const, ['undici', undici()] as const])(
   'S01: the SDK over %s',
   (_name, transport) => {
     it.each([200, 500])('tells a body that breaks off (%i) from an answer', async (status) => {

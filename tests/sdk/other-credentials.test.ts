@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
+import { undici } from 'qelos-auth/undici';
 import {
   apiRefusal,
   createQelosAuth,
@@ -27,7 +28,7 @@ const accounts: [string, (api: Backend) => Promise<Pick<QelosAuth, 'sdk' | 'http
   ['below a path', async ({ url, apiToken }) => openAuth({ config: { url: `${url}/base`, apiToken } })],
   [
     "over transport 'undici'",
-    async ({ url, apiToken }) => openAuth({ config: { url, apiToken }, transport: 'undici' }),
+    async ({ url, apiToken }) => openAuth({ config: { url, apiToken }, transport: undici() }),
   ],
   [
     'of another instance',

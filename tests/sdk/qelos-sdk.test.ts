@@ -59,6 +59,15 @@ describe('what the SDK sends', () => {
     expect(send.mock.calls.map(([config]) => axios.getUri(config).startsWith(`${url}/base/`))).toEqual([true, true]);
   });
 
+  it('has the query as the SDK wrote it, in JSON calls and others', async () => {
+    const books = create().blueprints.entitiesOf('book');
+    const query = { title: 'a b&c:d', author: 'é' };
+    await books.getList(query);
+    await books.remove('dune', { query });
+    const written = 'bypassAdmin=true&title=a+b%26c%3Ad&author=%C3%A9';
+    expect(sent().map(({ path }) => path.split('?')[1])).toEqual([written, written]);
+  });
+
   it('has the custom headers until they are removed', async () => {
     const sdk = create();
     sdk.setCustomHeader('x-trace', 'abc');

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
+import { undici } from 'qelos-auth/undici';
 import { isAuthError, type QelosAuth, TenantAuth } from '../../src';
 import { type Answer, type Backend, sendJson, startBackend } from '../support/backend';
 import { openAuth } from '../support/ways';
@@ -42,7 +43,7 @@ const accounts: [string, (api: Backend) => Promise<Pick<QelosAuth, 'sdk' | 'sign
   ],
   [
     'auth over undici',
-    async ({ url, apiToken }) => openAuth({ config: { url, apiToken }, axios: { timeout }, transport: 'undici' }),
+    async ({ url, apiToken }) => openAuth({ config: { url, apiToken }, axios: { timeout }, transport: undici() }),
   ],
   [
     'a tenant',

@@ -1,4 +1,5 @@
 import { isAxiosError } from 'axios';
+import { undici } from 'qelos-auth/undici';
 import { createQelosAuth, type QelosAuth, type QelosAuthOptions } from '../../src';
 import { whenDone } from './when-done';
 
@@ -70,7 +71,7 @@ export const ways: readonly Way[] = [
   },
   {
     name: 'auth.http over undici',
-    open: (options) => open({ ...options, transport: 'undici' }),
+    open: (options) => open({ ...options, transport: undici() }),
     send: viaAxios,
   },
   {

@@ -18,13 +18,13 @@ import {
   Credential,
   type CredentialStore,
   createQelosAuth,
-  type IUser,
   isAuthError,
   type OutgoingRequest,
   QELOS_HTTP,
   QELOS_SDK,
   type QelosAdministratorSDK,
   QelosAuth,
+  type QelosSdk,
   registerQelosAuth,
   StrategyResolver,
 } from 'qelos-auth';
@@ -102,7 +102,11 @@ expectTypeOf<Parameters<typeof auth.on>[0]>().toEqualTypeOf<keyof AuthEvents>();
 expectTypeOf(auth.http).toEqualTypeOf<AxiosInstance>();
 expectTypeOf(auth.fetch).toEqualTypeOf<typeof fetch>();
 expectTypeOf(auth.sdk).toEqualTypeOf<QelosAdministratorSDK>();
-expectTypeOf(auth.signIn).returns.resolves.toEqualTypeOf<{ strategy: string; user: IUser; expiresAt?: Date }>();
+expectTypeOf(auth.signIn).returns.resolves.toEqualTypeOf<{
+  strategy: string;
+  user: QelosSdk.IUser;
+  expiresAt?: Date;
+}>();
 expectTypeOf(auth.http.get).toBeCallableWith('/api/me', { skipAuth: true });
 
 /** A switch over the codes needs no default: the compiler knows all of them. */

@@ -151,7 +151,7 @@ beforeAll(() => {
     typeRoots: [join(ROOT, 'node_modules/@types')],
     paths: {
       'qelos-auth': [join(ROOT, 'src/index.ts')],
-      'qelos-auth/testing': [join(ROOT, 'src/testing/index.ts')],
+      'qelos-auth/*': [join(ROOT, 'src/*/index.ts')],
     },
   };
   const tsconfig = { extends: join(ROOT, 'tsconfig.json'), compilerOptions, include: ['*.ts'], exclude: [] };

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import axios from 'axios';
-import { loadUndiciTransport } from '../../src/undici/undici-transport';
+import { undici } from 'qelos-auth/undici';
 import { answerCases, outcomeOf, startAnswerServer } from '../support/answer-endings';
 import { runChild } from '../support/child';
 import { startRawServer } from '../support/raw-server';
@@ -20,7 +20,7 @@ describe('S15: however an answer ends', () => {
 
   it.each(answerCases)('$content, $framing, $ending, $size bytes, $reader reader: as over Node', async (answer) => {
     const ofNode = await outcomeOf(server.url, answer, {});
-    const ofUndici = await outcomeOf(server.url, answer, { transport: loadUndiciTransport() });
+    const ofUndici = await outcomeOf(server.url, answer, { transport: undici() });
     if (!answer.ending.endsWith('cut short')) expect(ofNode).toBe('whole');
     expect(ofUndici).toBe(ofNode);
   });
@@ -49,7 +49,7 @@ it('S15: a connection that is reset after a whole answer loses nothing of it', a
       socket.once('close', whenReset);
     }),
   );
-  const transport = loadUndiciTransport();
+  const transport = undici();
   const { data } = await axios.get(url, { maxRedirects: 0, proxy: false, responseType: 'stream', transport });
   await reset;
   for (let i = 0; i < 20; i++) await new Promise(setImmediate); // it has arrived

@@ -3,7 +3,7 @@ import http from 'node:http';
 import { Readable } from 'node:stream';
 import { describe, expect, it } from '@jest/globals';
 import axios, { type AxiosRequestConfig } from 'axios';
-import { loadUndiciTransport } from '../../src/undici/undici-transport';
+import { undici } from 'qelos-auth/undici';
 import { listen } from '../support/backend';
 import { whenDone } from '../support/when-done';
 
@@ -38,7 +38,7 @@ describe('S14: what happens to a call happens in its own async context', () => {
       if (!seen.has(name) || seen.get(name) === 'own') seen.set(name, context.getStore());
     };
     const call = (path: string, config: AxiosRequestConfig) =>
-      axios.request({ ...settings, ...configure(), ...config, url: url + path, transport: loadUndiciTransport() });
+      axios.request({ ...settings, ...configure(), ...config, url: url + path, transport: undici() });
     const read = async (path: string) => {
       const validateStatus = () => {
         note(`${path} answer`);
@@ -54,7 +54,7 @@ describe('S14: what happens to a call happens in its own async context', () => {
       });
     };
     // It opens the connection that the others come by.
-    await context.run('another', () => axios.get(`${url}/ok`, { ...settings, transport: loadUndiciTransport() }));
+    await context.run('another', () => axios.get(`${url}/ok`, { ...settings, transport: undici() }));
     await context.run('own', async () => {
       await call('/ok', { onDownloadProgress: () => note('progress') });
       await read('/ok');

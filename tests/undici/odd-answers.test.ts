@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { describe, expect, it } from '@jest/globals';
 import axios, { type AxiosRequestConfig } from 'axios';
-import { loadUndiciTransport } from '../../src/undici/undici-transport';
+import { undici } from 'qelos-auth/undici';
 import { startRawServer } from '../support/raw-server';
 
 const settings = { maxRedirects: 0, proxy: false, validateStatus: null, timeout: 5_000 } as const;
@@ -59,7 +59,7 @@ describe('S15: taken over undici as over Node', () => {
     ['trailers', ['HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nx: y\r\n\r\n'], ok],
   ])('%s', async (_name, pieces, outcome, config = {}) => {
     const ofNode = await outcomeOf(pieces, config);
-    const ofUndici = await outcomeOf(pieces, { ...config, transport: loadUndiciTransport() });
+    const ofUndici = await outcomeOf(pieces, { ...config, transport: undici() });
     expect(ofNode).toMatchObject(outcome);
     expect(ofUndici).toEqual(ofNode);
   });
@@ -72,7 +72,7 @@ describe('S15: taken over undici as over Node', () => {
   ])('S20: a body that is %s', async (_name, config) => {
     const ofNode = await outcomeOf([OK], { method: 'post', ...config });
     expect(ofNode).toMatchObject(ok);
-    const transport = loadUndiciTransport();
+    const transport = undici();
     expect(await outcomeOf([OK], { method: 'post', ...config, transport })).toEqual(ofNode);
   });
 });
@@ -83,7 +83,7 @@ describe('S15: over undici', () => {
     ['without one', ''],
   ])('a 101 that nobody asked for, %s, fails at once and says so', async (_name, headers) => {
     const pieces = [`HTTP/1.1 101 Switching Protocols\r\n${headers}\r\n`];
-    expect(await outcomeOf(pieces, { transport: loadUndiciTransport() })).toEqual({
+    expect(await outcomeOf(pieces, { transport: undici() })).toEqual({
       code: 'ECONNRESET',
       message: 'The server answered 101 Switching Protocols, which nobody asked it for.',
     });
@@ -91,19 +91,19 @@ describe('S15: over undici', () => {
 
   it('a head that is malformed is no lost connection', async () => {
     const pieces = [OK.replace('content', 'content-length: 2\r\ncontent')];
-    const outcome = await outcomeOf(pieces, { transport: loadUndiciTransport() });
+    const outcome = await outcomeOf(pieces, { transport: undici() });
     expect(outcome).toEqual({ code: 'ERR_BAD_RESPONSE', message: 'Parse Error: Invalid head' });
   });
 
   it('a 100 without end is no answer', async () => {
     const pieces = [`HTTP/1.1 100 Continue\r\nx-long: ${'a'.repeat(40_000)}`];
-    const outcome = await outcomeOf(pieces, { transport: loadUndiciTransport() });
+    const outcome = await outcomeOf(pieces, { transport: undici() });
     expect(outcome).toMatchObject({ code: 'HPE_HEADER_OVERFLOW' });
   });
 
   it('each answer of a connection may have a 100 before it', async () => {
     const { url, connections } = await startRawServer((socket) => socket.write(CONTINUE + OK));
-    const transport = loadUndiciTransport();
+    const transport = undici();
     for (let i = 0; i < 5; i++) expect((await axios.get(url, { ...settings, transport })).data).toBe('ok');
     expect(connections()).toBeLessThanOrEqual(2);
   });

@@ -13,8 +13,8 @@ import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import axios, { type AxiosProgressEvent, type AxiosRequestConfig, type AxiosResponse } from 'axios';
 import fc from 'fast-check';
 import NodeFormData from 'form-data';
-import { createQelosAuth, isAuthError } from '../../src';
-import { loadUndiciTransport } from '../../src/undici/undici-transport';
+import { undici } from 'qelos-auth/undici';
+import { createQelosAuth, isAuthError, TenantAuth } from '../../src';
 import { startBackend } from '../support/backend';
 import { selfSigned } from '../support/certificate';
 import { runChild } from '../support/child';
@@ -716,7 +716,7 @@ async function outcomeOf(config: AxiosRequestConfig): Promise<Outcome> {
 }
 
 const settings = { maxRedirects: 0, proxy: false } as const;
-const loaded = () => ({ transport: loadUndiciTransport() });
+const loaded = () => ({ transport: undici() });
 
 describe.each(scenarios.map((scenario, index) => ({ ...scenario, index })))('$name', (scenario) => {
   const run = async (way: string, transport: object) => {
@@ -886,7 +886,7 @@ describe('over undici', () => {
   });
 });
 
-describe("the option transport: 'undici'", () => {
+describe('the option transport: undici()', () => {
   const config = { url: 'https://qelos.test', apiToken: 'ql_test' };
   const thrown = (run: () => unknown): unknown => {
     try {
@@ -901,9 +901,7 @@ describe("the option transport: 'undici'", () => {
       jest.doMock('undici/package.json', () => {
         throw Object.assign(new Error("Cannot find module 'undici/package.json'"), { code: 'MODULE_NOT_FOUND' });
       });
-      const { loadUndiciTransport: load } = require('../../src/undici/undici-transport') as {
-        loadUndiciTransport(): unknown;
-      };
+      const { undici: load } = require('qelos-auth/undici') as typeof import('qelos-auth/undici');
       expect(thrown(load)).toMatchObject({
         code: 'ERR_AUTH_CONFIG',
         hint: expect.stringContaining('npm install undici'),
@@ -915,9 +913,7 @@ describe("the option transport: 'undici'", () => {
   it.each(['6.21.0', '7.27.0', '8.2.0', '9.0.0', undefined])('does not take undici %s', (version) => {
     jest.isolateModules(() => {
       jest.doMock('undici/package.json', () => ({ version }));
-      const { loadUndiciTransport: load } = require('../../src/undici/undici-transport') as {
-        loadUndiciTransport(): unknown;
-      };
+      const { undici: load } = require('qelos-auth/undici') as typeof import('qelos-auth/undici');
       expect(thrown(load)).toMatchObject({
         code: 'ERR_AUTH_CONFIG',
         message: expect.stringContaining(`undici ${version} `),
@@ -926,15 +922,21 @@ describe("the option transport: 'undici'", () => {
     });
   });
 
-  it('is refused if it names something else', () => {
-    const error = thrown(() => createQelosAuth({ env: {}, config, transport: 'curl' as never }));
-    expect(isAuthError(error) && error.code).toBe('ERR_AUTH_CONFIG');
+  it.each(['undici', 'curl', {}, null, undici])('is refused if it is %p, which is no transport', (transport) => {
+    for (const make of [
+      () => createQelosAuth({ env: {}, config, transport: transport as never }),
+      () => new TenantAuth(() => undefined, { transport: transport as never }),
+    ]) {
+      const error = thrown(make);
+      expect(isAuthError(error) && error.code).toBe('ERR_AUTH_CONFIG');
+      expect(isAuthError(error) && error.hint).toContain('undici()');
+    }
   });
 
   it('takes sign-ins and requests with it, and leaves requests elsewhere and those with skipAuth to axios', async () => {
     const backend = await startBackend();
     const { username, password, url } = backend;
-    const auth = createQelosAuth({ env: {}, config: { url, username, password }, transport: 'undici' });
+    const auth = createQelosAuth({ env: {}, config: { url, username, password }, transport: undici() });
     whenDone(() => auth.close());
     overUndici = 0;
     expect((await auth.http.get('/api/me')).data).toMatchObject({ ok: true });
@@ -952,7 +954,7 @@ describe("the option transport: 'undici'", () => {
     const auth = createQelosAuth({
       env: {},
       config: { url: backend.url, apiToken: backend.apiToken },
-      transport: 'undici',
+      transport: undici(),
     });
     whenDone(() => auth.close());
     await auth.http.get('/api/me');

@@ -2,8 +2,8 @@ import http, { type RequestListener } from 'node:http';
 import { Readable } from 'node:stream';
 import { describe, expect, it } from '@jest/globals';
 import axios from 'axios';
+import { undici } from 'qelos-auth/undici';
 import { createQelosAuth } from '../../src';
-import { loadUndiciTransport } from '../../src/undici/undici-transport';
 import { listen, sendJson } from '../support/backend';
 import { leaks } from '../support/secrets';
 import { whenDone } from '../support/when-done';
@@ -58,7 +58,7 @@ describe('S15: an upload whose answer ends first', () => {
   it('in pieces arrives as a whole', async () => {
     const { url, received } = await startHasty();
     const { data, goOn } = halves();
-    const response = await axios.post(url, data, { ...settings, transport: loadUndiciTransport() });
+    const response = await axios.post(url, data, { ...settings, transport: undici() });
     expect([response.status, response.data]).toEqual([202, 'ok']);
     goOn();
     expect(await received).toBe(PIECES * PIECE.length);
@@ -67,7 +67,7 @@ describe('S15: an upload whose answer ends first', () => {
   it('in one piece arrives as a whole', async () => {
     const { url, received } = await startHasty();
     const data = Buffer.alloc(5_000_000, 'u');
-    const response = await axios.post(url, data, { ...settings, transport: loadUndiciTransport() });
+    const response = await axios.post(url, data, { ...settings, transport: undici() });
     expect([response.status, response.data]).toEqual([202, 'ok']);
     expect(await received).toBe(data.length);
   });
@@ -83,7 +83,7 @@ describe('an upload in pieces', () => {
       })(),
     );
     const controller = new AbortController();
-    const call = axios.post(url, data, { ...settings, transport: loadUndiciTransport(), signal: controller.signal });
+    const call = axios.post(url, data, { ...settings, transport: undici(), signal: controller.signal });
     // Until nothing more has been pulled for many turns of the event loop, which client and server share.
     for (let seen = -1, quiet = 0; quiet < 1_000; quiet++) {
       if (pulled > seen) quiet = 0;
@@ -104,7 +104,7 @@ describe('an upload in pieces', () => {
       response.end('ok');
     });
     const post = (data: unknown, headers: Record<string, string>) =>
-      axios.post(url, data, { ...settings, transport: loadUndiciTransport(), headers });
+      axios.post(url, data, { ...settings, transport: undici(), headers });
     const smuggled = Readable.from([Buffer.from('four'), Buffer.from('GET / HTTP/1.1\r\nhost: x\r\n\r\n')]);
     expect((await post(smuggled, { 'content-length': '4' })).data).toBe('ok');
     expect((await post('next', {})).data).toBe('ok');
@@ -117,7 +117,7 @@ describe('an upload in pieces', () => {
       if (request.method === 'GET') sendJson(response, 200, { _id: '65f0c0ffee65f0c0ffee65f0', username: 'someone' });
       else response.writeHead(status, { 'content-length': 2 }).end('no');
     });
-    const auth = createQelosAuth({ env: {}, config: { url, apiToken }, transport: 'undici' });
+    const auth = createQelosAuth({ env: {}, config: { url, apiToken }, transport: undici() });
     whenDone(() => auth.close());
     const { data, goOn } = halves();
     whenDone(goOn);

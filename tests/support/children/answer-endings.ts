@@ -1,4 +1,4 @@
-import { loadUndiciTransport } from '../../../src/undici/undici-transport';
+import { undici } from 'qelos-auth/undici';
 import { answerCases, outcomeOf, startAnswerServer } from '../answer-endings';
 
 /** Gets every answer over undici, alone in its process: what nobody catches ends it. */
@@ -6,7 +6,7 @@ async function main(): Promise<void> {
   const server = await startAnswerServer();
   const outcomes: string[] = [];
   for (const answer of answerCases) {
-    outcomes.push(await outcomeOf(server.url, answer, { transport: loadUndiciTransport() }));
+    outcomes.push(await outcomeOf(server.url, answer, { transport: undici() }));
   }
   server.close();
   console.log(

@@ -1,6 +1,6 @@
 import { subscribe } from 'node:diagnostics_channel';
 import axios from 'axios';
-import { loadUndiciTransport } from '../../../src/undici/undici-transport';
+import { undici } from 'qelos-auth/undici';
 
 /** Asks twice over undici, says how it went, and has nothing more to do. */
 async function main(): Promise<void> {
@@ -9,7 +9,7 @@ async function main(): Promise<void> {
   subscribe('undici:request:create', () => {
     overUndici += 1;
   });
-  const get = () => axios.get(`${url}/0/u`, { maxRedirects: 0, proxy: false, transport: loadUndiciTransport() });
+  const get = () => axios.get(`${url}/0/u`, { maxRedirects: 0, proxy: false, transport: undici() });
   const { status } = await get();
   await get();
   process.on('exit', () => console.log(JSON.stringify({ status, overUndici, seconds: process.uptime() })));

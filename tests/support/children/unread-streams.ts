@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import { createServer } from 'node:net';
 import type { Readable } from 'node:stream';
 import axios from 'axios';
-import { loadUndiciTransport } from '../../../src/undici/undici-transport';
+import { undici } from 'qelos-auth/undici';
 
 /** What befalls a stream that nobody listens to. */
 const FATES: Record<string, (stream: Readable, socket: Socket, abort: () => void) => unknown> = {
@@ -35,7 +35,7 @@ async function main(): Promise<void> {
       const { data }: { data: Readable } = await axios
         .get(`http://127.0.0.1:${port}/${status}`, {
           ...{ responseType: 'stream', maxRedirects: 0, proxy: false, signal: controller.signal },
-          ...(!isOverNode && { transport: loadUndiciTransport() }),
+          ...(!isOverNode && { transport: undici() }),
         })
         .catch((error) => error.response);
       const closed = new Promise((resolve) => data.once('close', resolve));

@@ -1,0 +1,2 @@
+export type { Transport } from '../http/transport';
+export { undici } from './undici-transport';
