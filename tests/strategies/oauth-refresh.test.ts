@@ -76,7 +76,7 @@ describe('signing in', () => {
     const error = await failure(strategyFor(user, { password }));
     expect(error).toMatchObject({
       code: 'ERR_AUTH_REFUSED',
-      status: 401,
+      httpStatus: 401,
       retryable: false,
       retryAfterMs: 30_000,
       message: expect.stringMatching(/QELOS_USERNAME and QELOS_PASSWORD/),
