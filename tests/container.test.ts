@@ -117,7 +117,7 @@ describe('what is registered', () => {
     register();
     const service = container.resolve(Service);
     expect(service.http).toBe(service.auth.http);
-    expect(service.strategies.map(({ name }) => name)).toEqual(['api-token', 'oauth-refresh', 'cli-login']);
+    expect(service.strategies.map(({ name }) => name)).toEqual(['api-token', 'session', 'oauth-refresh', 'cli-login']);
     expect(await whoAmI(service.http)).toBe('admin');
   });
 
@@ -279,9 +279,10 @@ describe('child containers', () => {
       skipped: [
         { name: 'own', missing: ['OWN_KEY'] },
         { name: 'api-token', missing: ['QELOS_API_TOKEN'] },
+        { name: 'session', missing: ['QELOS_ACCESS_TOKEN or QELOS_REFRESH_TOKEN'] },
       ],
     });
-    expect(container.resolve(QelosAuth).strategy.skipped.map(({ name }) => name)).toEqual(['api-token']);
+    expect(container.resolve(QelosAuth).strategy.skipped.map(({ name }) => name)).toEqual(['api-token', 'session']);
   });
 
   it('follow their nearest owner, however deep', async () => {
@@ -433,7 +434,10 @@ describe('createQelosAuth', () => {
       const auth = createQelosAuth({ env: {}, config: account() });
       expect(auth.strategy).toEqual({
         name: 'oauth-refresh',
-        skipped: [{ name: 'api-token', missing: ['QELOS_API_TOKEN'] }],
+        skipped: [
+          { name: 'api-token', missing: ['QELOS_API_TOKEN'] },
+          { name: 'session', missing: ['QELOS_ACCESS_TOKEN or QELOS_REFRESH_TOKEN'] },
+        ],
       });
       expect(await whoAmI(auth.http)).toBe('admin');
       await auth.close();

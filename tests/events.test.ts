@@ -153,7 +153,13 @@ describe('a whole life', () => {
     expect(heard).toEqual([
       [
         'strategySelected',
-        { strategy: 'oauth-refresh', skipped: [{ name: 'api-token', missing: ['QELOS_API_TOKEN'] }] },
+        {
+          strategy: 'oauth-refresh',
+          skipped: [
+            { name: 'api-token', missing: ['QELOS_API_TOKEN'] },
+            { name: 'session', missing: ['QELOS_ACCESS_TOKEN or QELOS_REFRESH_TOKEN'] },
+          ],
+        },
       ],
       ['signedIn', { strategy: 'oauth-refresh', expiresAt: expect.any(Date) }],
       ['refreshed', { strategy: 'oauth-refresh', expiresAt: expect.any(Date), adopted: false }],
