@@ -4,11 +4,11 @@ import { asCredential, type Credential, isSameCredential } from '../contract/cre
 import type { EventHub } from '../events';
 import { type Clock, doubled } from './clock';
 import { pauseBeforeRetry, RETRY_WINDOW_MS } from './failure';
-import { type Held, hasEnded, hold, lookAgain, moment } from './lifetime';
+import { type Held, hold, lookAgain, moment } from './lifetime';
 import { causedBy, nameOf, type Operation, toAuthError } from './obtain-errors';
 import { obtainingFor } from './own-context';
 import type { SharedCredential } from './shared-credential';
-import { untilAborted } from './until-aborted';
+import { pause, untilAborted } from './until-aborted';
 
 export interface FlightOptions {
   strategy: AuthStrategy;
@@ -124,14 +124,15 @@ export class Flight {
     const shared = this.#shared;
     const current = this.#held?.credential;
     if (!shared) return this.#renew(current);
-    const unlock = await shared.lock(this.#signal);
+    const { adopted, ended, unlock } = await shared.turn(current, this.#signal);
     try {
-      const stored = await shared.newerThan(current, this.#signal);
-      if (stored && !hasEnded(stored)) return this.#adopt(stored);
-      return await this.#renew(stored ?? current);
+      if (adopted) return this.#adopt(adopted);
+      return await this.#renew(ended ?? current);
+    } catch (error) {
+      if (this.isRejected && current) await this.#whileWaited(shared.refused(current));
+      throw error;
     } finally {
-      const unlocked = unlock && shared.unlock(unlock);
-      if (unlocked) await untilAborted(this.#signal, () => unlocked).catch(() => {});
+      if (unlock) await this.#whileWaited(unlock());
     }
   }
 
@@ -140,8 +141,8 @@ export class Flight {
       const refreshed = await this.#refresh(current);
       if (refreshed) return refreshed;
       // Without a lock, a sibling may have spent the refresh token meanwhile and saved what it got.
-      const stored = await this.#shared?.newerThan(current, this.#signal);
-      if (stored && !hasEnded(stored)) return this.#adopt(stored);
+      const adopted = await this.#shared?.adoptable(current, this.#signal);
+      if (adopted) return this.#adopt(adopted);
     }
     return this.#signIn(current);
   }
@@ -178,7 +179,8 @@ export class Flight {
       } catch (error) {
         // A 401 that can be tried again is a write conflict: the server contradicts itself until the others are done. Or it is about
         // a key that a service being deployed cannot check, which is over just as soon.
-        const isConflict = error instanceof AuthError && error.status === 401 && error.retryable && !isRefused(error);
+        const isConflict =
+          error instanceof AuthError && error.httpStatus === 401 && error.retryable && !isRefused(error);
         if (!isConflict) throw error;
         this.#conflict = error;
         await this.#pauseForOthers(tries, startedAt);
@@ -257,20 +259,21 @@ export class Flight {
   }
 
   #pause(ms: number): Promise<void> {
-    let cancel = () => {};
-    return untilAborted(
-      this.#signal,
-      () => new Promise<void>((resolve) => (cancel = this.#clock.schedule(ms, resolve))),
-    ).finally(() => cancel());
+    return pause(this.#clock, ms, this.#signal);
+  }
+
+  /** Waits for something that goes on by itself, for as long as the flight may take. */
+  #whileWaited(something: Promise<void>): Promise<void> {
+    return untilAborted(this.#signal, () => something).catch(() => {});
   }
 }
 
 /** Tells that the current credential could not be renewed. */
-export function tellFailure({ events, strategy }: FlightOptions, { code, status, retryAfterMs }: AuthError): void {
+export function tellFailure({ events, strategy }: FlightOptions, { code, httpStatus, retryAfterMs }: AuthError): void {
   events.emit('refreshFailed', {
     strategy: nameOf(strategy),
     code,
-    ...(status !== undefined && { status }),
+    ...(httpStatus !== undefined && { httpStatus }),
     ...(retryAfterMs !== undefined && { retryAfterMs }),
   });
 }
