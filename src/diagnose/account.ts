@@ -14,11 +14,6 @@ export interface ProbeCall {
   readonly path: string;
 }
 
-/** HTTP status of the answer that made an AuthError, where there was one. */
-function statusOf(error: AuthError): number | undefined {
-  return error.status;
-}
-
 /**
  * Asks whose credential it is, which signs in first where there is none. Not by `signIn()`, which has no time-out of its own for
  * a call that hangs.
@@ -51,9 +46,9 @@ async function askWho(auth: QelosAuth, timeoutMs: number): Promise<Asked> {
 }
 
 /** Says why the strategies before the chosen one were not chosen. */
-function signInWorks({ strategy: { name, skipped: before } }: QelosAuth): Check {
+function signInWorks({ strategy: { name, source, skipped: before } }: QelosAuth): Check {
   const reasons = before.map(({ name: other, missing }) => `; ${other} lacks ${missing.join(', ')}`);
-  return ok('sign-in', `by ${name}${reasons.join('')}`);
+  return ok('sign-in', `by ${name}${source === undefined ? '' : ` (${source})`}${reasons.join('')}`);
 }
 
 function signInFailed({ strategy }: QelosAuth, error: AuthError): Check {
@@ -86,7 +81,7 @@ function meaningOf(strategy: string, error: AuthError): readonly [meaning: strin
       ];
     case 'ERR_AUTH_UNAVAILABLE':
       return [
-        statusOf(error) === undefined
+        error.httpStatus === undefined
           ? 'The server stopped answering between two calls, or is overloaded.'
           : 'The auth service is overloaded, being deployed, or out of order.',
         'Look at the auth service and its database, and try again.',

@@ -104,7 +104,7 @@ function notFollowed(response: AxiosResponse, url: string, origin: Origin): Auth
     `A sign-in or refresh was answered with a redirect (${response.status}), which is never followed.`,
     {
       hint: 'Set QELOS_URL to the address that answers by itself, with its scheme and host as the server wants them.',
-      status: response.status,
+      httpStatus: response.status,
       retryable: true, // maintenance pages redirect too; nobody was refused
     },
   );

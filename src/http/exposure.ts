@@ -160,8 +160,8 @@ function hidden(text: string, { credential }: SentCall): string {
 function forPlugins(error: AuthError, config: InternalAxiosRequestConfig): AuthError {
   // One that a strategy keeps and throws again belongs to another call by now.
   const own = 'config' in error && error instanceof AuthError ? error.again() : error;
-  const { name, message, code, hint, status, retryable, retryAfterMs } = own;
-  const toJSON = () => ({ name, message, code, hint, status, retryable, retryAfterMs });
+  const { name, message, code, hint, httpStatus, retryable, retryAfterMs } = own;
+  const toJSON = () => ({ name, message, code, hint, httpStatus, retryable, retryAfterMs });
   for (const [key, value] of Object.entries({ config, isAxiosError: true, toJSON })) {
     Object.defineProperty(own, key, { value, configurable: true, writable: true });
   }

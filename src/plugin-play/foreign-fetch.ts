@@ -141,7 +141,7 @@ function ledElsewhere(url: string, answer: AxiosResponse): AuthError {
   const message = `A redirect (${answer.status}) of ${origin} to ${target} was not followed: it would carry the credential along.`;
   return new AuthError('ERR_AUTH_REDIRECT', message, {
     hint: 'If the instance has moved, give getSdkForUrl() its new address as appUrl, or have the tenant register the plugin again with it (also if only http:// became https://).',
-    status: answer.status,
+    httpStatus: answer.status,
   });
 }
 
