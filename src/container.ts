@@ -6,7 +6,7 @@ import { type InstanceOptions, QelosAuth } from './qelos-auth';
 import { ApiTokenStrategy } from './strategies/api-token';
 import { ApiTokenFileStrategy } from './strategies/api-token-file';
 import { BUILT_IN, strategiesOf } from './strategies/built-in';
-import { CliLoginStrategy } from './strategies/cli-login';
+import { CliLoginStrategy, loadConfigOrCli } from './strategies/cli-login';
 import { OAuthRefreshStrategy } from './strategies/oauth-refresh';
 import { StrategyResolver } from './strategies/resolver';
 import { SessionStrategy } from './strategies/session';
@@ -46,7 +46,7 @@ export function registerQelosAuth(container: DependencyContainer, given: QelosAu
   const options: QelosAuthOptions = Object.assign(Object.create(null), given);
   const { env, config, strategies = [], store } = options;
   if (config || env || !container.isRegistered(AUTH_CONFIG)) {
-    const load = once(() => loadAuthConfig(env, config));
+    const load = once(() => loadConfigOrCli(env, config));
     container.register(AUTH_CONFIG, { useFactory: load });
   }
   for (const strategy of new Set(strategies)) {

@@ -8,7 +8,7 @@ export function checkConfiguration(context: Context, auth: QelosAuth | undefined
   const from = qelos.map(({ name, source }) => `${name} from ${source}`).join(', ') || 'no variable of Qelos is set';
   if (auth === undefined) return unusable(context, fault as AuthError, from);
   const strategy = auth.strategy.name;
-  const token = tokenOf(context.settings, context.cwd, strategy);
+  const token = tokenOf(context.settings, context.cwd, auth.strategy);
   if (token !== undefined && !/^ql_[0-9a-f]{64}$/.test(token)) {
     return {
       id: 'configuration',

@@ -55,7 +55,7 @@ export interface OutgoingRequest {
  *
  * Errors: throw an {@link AuthError} to say why in your own words. Anything else thrown is turned into one: an axios error
  * by its status (401 and 403: refused; 429, 5xx and network faults: unavailable), the rest as a fault of the strategy.
- * An AuthError with `status: 401` and `retryable: true` says that the server contradicted itself: the same call is made
+ * An AuthError with `httpStatus: 401` and `retryable: true` says that the server contradicted itself: the same call is made
  * again after a short, random moment. At sign-in, `ERR_AUTH_REFUSED` never says so: it always makes the next try wait.
  */
 export interface AuthStrategy {
@@ -88,6 +88,8 @@ export interface AuthStrategy {
    * from 30 s on before the call is sent. Only `true` counts; what it throws, or more than a tenth of `timeoutMs`, counts as no.
    */
   isReplaced?(current: Credential): Promise<boolean>;
+  /** Where its credential is from, such as the name of a file, for whoever looks why calls fail. No secret. */
+  readonly source?: string | undefined;
   /** `true` if its credential is configured, not obtained: it is never put into a `CredentialStore`, nor taken from one. */
   readonly isConfigured?: true | undefined;
   /**

@@ -33,7 +33,7 @@ export class ApiTokenStrategy implements AuthStrategy {
   async signIn(context: AuthContext): Promise<Credential> {
     const credential = await checkApiToken(this.#config, this.#config.apiToken as string, context);
     if (credential) return credential;
-    throw refusedToken('QELOS_API_TOKEN', 'set it, then start again', { status: 401 });
+    throw refusedToken('QELOS_API_TOKEN', 'set it, then start again', { httpStatus: 401 });
   }
 
   /** There is no other token to be had. */
@@ -59,7 +59,7 @@ function notChecked(): AuthError {
     `The API token could not be checked: "${NOT_CHECKED}" (HTTP status 401).`,
     {
       hint: 'The auth service is out of order for the moment, as while it is being deployed; nothing is wrong with the token. Retried automatically.',
-      status: 401,
+      httpStatus: 401,
       retryable: true,
     },
   );

@@ -37,7 +37,7 @@ it('however long a person may take, a server that contradicts itself is not aske
   strategy.signInSteps.push(...Array.from({ length: 1_000 }, () => fails(conflict())));
   const failure = failureOf(manager.get());
   await clock.advance(25_000);
-  expect(await failure).toMatchObject({ code: 'ERR_AUTH_UNAVAILABLE', status: 401 });
+  expect(await failure).toMatchObject({ code: 'ERR_AUTH_UNAVAILABLE', httpStatus: 401 });
   expect(clock.waiting).toBe(0);
 });
 
