@@ -9,6 +9,10 @@ export interface AuthConfig {
   readonly apiToken?: string | undefined;
   /** Path of a file that holds the API token, such as a mounted secret; read when it is needed, and looked at again later. */
   readonly apiTokenFile?: string | undefined;
+  /** Access token of a session that exists already. Alone, it is used until it is refused. */
+  readonly accessToken?: string | undefined;
+  /** Refresh token of a session that exists already; good for one refresh, so share a store to keep its successors over a restart. */
+  readonly refreshToken?: string | undefined;
   readonly username?: string | undefined;
   readonly password?: string | undefined;
   /** Identifier (`_id`) of the workspace that the credential must be bound to. */
@@ -29,11 +33,16 @@ const VARIABLES = {
   url: 'QELOS_URL',
   apiToken: 'QELOS_API_TOKEN',
   apiTokenFile: 'QELOS_API_TOKEN_FILE',
+  accessToken: 'QELOS_ACCESS_TOKEN',
+  refreshToken: 'QELOS_REFRESH_TOKEN',
   username: 'QELOS_USERNAME',
   password: 'QELOS_PASSWORD',
   workspace: 'QELOS_WORKSPACE',
   strategy: 'QELOS_AUTH_STRATEGY',
 } as const;
+
+/** The settings that are a token, of which less is possible than of a password. */
+const TOKENS: readonly string[] = ['apiToken', 'accessToken', 'refreshToken'];
 
 export const DEFAULT_TIMEOUT_MS = 20_000;
 
@@ -50,6 +59,8 @@ class LoadedAuthConfig implements AuthConfig {
   readonly allowInsecureUrl: boolean;
   readonly timeoutMs: number;
   readonly #apiToken: string | undefined;
+  readonly #accessToken: string | undefined;
+  readonly #refreshToken: string | undefined;
   readonly #password: string | undefined;
 
   static {
@@ -62,8 +73,19 @@ class LoadedAuthConfig implements AuthConfig {
     });
   }
 
-  constructor({ apiToken, password, url, allowInsecureUrl, timeoutMs, ...others }: AuthConfig) {
+  constructor({
+    apiToken,
+    accessToken,
+    refreshToken,
+    password,
+    url,
+    allowInsecureUrl,
+    timeoutMs,
+    ...others
+  }: AuthConfig) {
     this.#apiToken = apiToken;
+    this.#accessToken = accessToken;
+    this.#refreshToken = refreshToken;
     this.#password = password;
     this.url = url;
     this.allowInsecureUrl = allowInsecureUrl ?? false;
@@ -75,13 +97,21 @@ class LoadedAuthConfig implements AuthConfig {
     return this.#apiToken;
   }
 
+  get accessToken(): string | undefined {
+    return this.#accessToken;
+  }
+
+  get refreshToken(): string | undefined {
+    return this.#refreshToken;
+  }
+
   get password(): string | undefined {
     return this.#password;
   }
 
   [inspect.custom](): object {
-    const shown = this.#apiToken === undefined && this.#password === undefined ? {} : { secrets: '[hidden]' };
-    return { ...this, ...shown };
+    const secrets = this.#apiToken ?? this.#accessToken ?? this.#refreshToken ?? this.#password;
+    return { ...this, ...(secrets !== undefined && { secrets: '[hidden]' }) };
   }
 }
 
@@ -150,7 +180,7 @@ function readSettings(
       continue;
     }
     const value = raw.trim(); // removes a byte-order mark too
-    const fault = setting === 'url' ? undefined : faultOf(value, setting === 'apiToken');
+    const fault = setting === 'url' ? undefined : faultOf(value, TOKENS.includes(setting));
     if (fault === undefined) settings[setting] = value;
     else faults.push(`${name} ${fault}`);
   }
@@ -190,8 +220,7 @@ export function faultOf(value: string, isToken: boolean): string | undefined {
   if (hasControlCharacter(value)) return 'holds a line end or another control character inside';
   if (!isToken) return undefined;
   if (/^(["'`]).*\1$/.test(value)) return 'is in quotes: remove them';
-  if (!/^[\x21-\x7e]+$/.test(value))
-    return 'holds a blank, an invisible or a non-ASCII character, which no API token does';
+  if (!/^[\x21-\x7e]+$/.test(value)) return 'holds a blank, an invisible or a non-ASCII character, which no token does';
   return undefined;
 }
 
@@ -242,7 +271,8 @@ export function isLoopback(hostname: string): boolean {
 /** Half a pair is a mistake, unless something else is there to sign in with. */
 function checkCredentials(given: Partial<AuthConfig>, faults: string[]): void {
   const isPinnedElsewhere = given.strategy !== undefined && given.strategy !== 'oauth-refresh';
-  if (given.apiToken !== undefined || given.apiTokenFile !== undefined || isPinnedElsewhere) return;
+  const another = given.apiToken ?? given.apiTokenFile ?? given.accessToken ?? given.refreshToken;
+  if (another !== undefined || isPinnedElsewhere) return;
   const named = (setting: 'username' | 'password') => faults.some((text) => text.startsWith(VARIABLES[setting]));
   if (given.username !== undefined && given.password === undefined && !named('password')) {
     faults.push('QELOS_USERNAME is set without QELOS_PASSWORD');

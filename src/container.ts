@@ -7,6 +7,7 @@ import { BUILT_IN, strategiesOf } from './strategies/built-in';
 import { CliLoginStrategy } from './strategies/cli-login';
 import { OAuthRefreshStrategy } from './strategies/oauth-refresh';
 import { StrategyResolver } from './strategies/resolver';
+import { SessionStrategy } from './strategies/session';
 import { AUTH_CONFIG, AUTH_STRATEGY, CREDENTIAL_STORE, QELOS_HTTP, QELOS_SDK } from './tokens';
 
 export interface QelosAuthOptions extends InstanceOptions {
@@ -51,6 +52,7 @@ export function registerQelosAuth(container: DependencyContainer, given: QelosAu
     else container.register(AUTH_STRATEGY, { useValue: strategy });
   }
   container.register(AUTH_STRATEGY, { useClass: ApiTokenStrategy });
+  container.register(AUTH_STRATEGY, { useClass: SessionStrategy });
   container.register(AUTH_STRATEGY, { useClass: OAuthRefreshStrategy });
   const cliLogin = (asked: DependencyContainer) =>
     new CliLoginStrategy(checked(asked.resolve(AUTH_CONFIG)), env ?? process.env);
@@ -117,7 +119,7 @@ function resolverOf(
   const custom = registered.filter((candidate) => !BUILT_IN.some(({ Strategy }) => candidate.constructor === Strategy));
   // Taken as it is: to make another one would be to look for the file once more.
   const cliLogin = registered.findLast((candidate) => candidate instanceof CliLoginStrategy);
-  const builtIn = [...strategiesOf(config), cliLogin ?? new CliLoginStrategy(config, env)];
+  const builtIn = [...strategiesOf(config), new SessionStrategy(config), cliLogin ?? new CliLoginStrategy(config, env)];
   return new StrategyResolver([...custom, ...builtIn]);
 }
 

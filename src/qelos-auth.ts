@@ -121,10 +121,14 @@ export class QelosAuth extends Account {
   }
 }
 
-/** One key for one account of one instance, without the account's name in it. */
-function storeKey({ url, username, workspace }: AuthConfig, strategy: string): string {
+/**
+ * One key for one account of one instance, without the account's name in it. Of a configured session nobody knows the account:
+ * the successors of one must not come back once another is configured.
+ */
+function storeKey({ url, username, workspace, refreshToken, accessToken }: AuthConfig, strategy: string): string {
+  const who = strategy === 'session' ? (refreshToken ?? accessToken) : username;
   const account = createHash('sha256')
-    .update(JSON.stringify([url, strategy, username, workspace]))
+    .update(JSON.stringify([url, strategy, who, workspace]))
     .digest('hex');
   return `qelos-auth:${strategy}:${account.slice(0, 32)}`;
 }

@@ -220,7 +220,9 @@ describe('F16 what does not make a configuration', () => {
     expect(() => createQelosAuth({ env: { QELOS_URL: url } })).toThrow(
       expect.objectContaining({
         code: 'ERR_AUTH_NO_STRATEGY',
-        message: expect.stringMatching(/api-token: QELOS_API_TOKEN\n- oauth-refresh: QELOS_USERNAME, QELOS_PASSWORD/),
+        message: expect.stringMatching(
+          /api-token: QELOS_API_TOKEN\n- session: .*\n- oauth-refresh: QELOS_USERNAME, QELOS_PASSWORD/,
+        ),
       }),
     );
   });
@@ -231,7 +233,7 @@ describe('F16 what does not make a configuration', () => {
       expect.objectContaining({
         code: 'ERR_AUTH_CONFIG',
         message: expect.stringContaining('QELOS_AUTH_STRATEGY'),
-        hint: expect.stringContaining('api-token, oauth-refresh'),
+        hint: expect.stringContaining('api-token, session, oauth-refresh'),
       }),
     );
   });

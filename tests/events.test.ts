@@ -153,7 +153,13 @@ describe('a whole life', () => {
     expect(heard).toEqual([
       [
         'strategySelected',
-        { strategy: 'oauth-refresh', skipped: [{ name: 'api-token', missing: ['QELOS_API_TOKEN'] }] },
+        {
+          strategy: 'oauth-refresh',
+          skipped: [
+            { name: 'api-token', missing: ['QELOS_API_TOKEN'] },
+            { name: 'session', missing: ['QELOS_ACCESS_TOKEN or QELOS_REFRESH_TOKEN'] },
+          ],
+        },
       ],
       ['signedIn', { strategy: 'oauth-refresh', expiresAt: expect.any(Date) }],
       ['refreshed', { strategy: 'oauth-refresh', expiresAt: expect.any(Date), adopted: false }],
@@ -205,10 +211,11 @@ describe('a whole life', () => {
     const texts: string[] = [];
     let fails = false;
     const store: CredentialStore = {
-      load: async () => texts.at(-1),
+      load: async () => ({ text: texts.at(-1) ?? '', generation: texts.length }),
       save: async (_key, text) => {
         texts.push(text);
         if (fails) throw new Error(`cannot write ${text}`);
+        return true;
       },
     };
     const { http } = start({ store });

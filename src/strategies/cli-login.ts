@@ -82,9 +82,11 @@ export class CliLoginStrategy implements AuthStrategy {
 }
 
 /** Whether a built-in strategy before this one is chosen, or another one is pinned. */
-function isConfiguredOtherwise({ strategy, apiToken, apiTokenFile, username, password }: AuthConfig): boolean {
+function isConfiguredOtherwise(config: AuthConfig): boolean {
+  const { strategy, username, password } = config;
   if (strategy !== undefined) return strategy !== 'cli-login';
-  return Boolean(apiToken || apiTokenFile || (username && password));
+  const token = config.apiToken ?? config.apiTokenFile ?? config.accessToken ?? config.refreshToken;
+  return Boolean(token || (username && password));
 }
 
 /** Reads at once, as it decides on the choice of a strategy; the file is small and on the developer's own machine. */

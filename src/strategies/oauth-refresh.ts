@@ -62,19 +62,11 @@ export class OAuthRefreshStrategy implements AuthStrategy {
 
   /** @throws AuthError `ERR_AUTH_REFUSED` (retryable: the server refuses now and then a token that is good) */
   async refresh(current: Credential, context: AuthContext): Promise<Credential> {
-    const { sdk, lastStatus } = signInSdk(this.#config.url, context, 'refresh');
-    try {
-      const { payload } = await sdk.authentication.refreshToken(current.refreshToken);
-      // An answer without a refresh token leaves the old one in force (RFC 6749, 6).
-      const refreshToken = payload.refreshToken ?? current.refreshToken;
-      const credential = Credential.bearer(payload.token, { refreshToken });
-      sources.set(credential, this.#config);
-      keepWorkspace(credential, workspaceOf(current));
-      return credential;
-    } catch (error) {
-      if (lastStatus() === 401) throw refusedRefresh();
-      throw isMissingPayload(error) ? noSession('refresh') : error;
-    }
+    const { accessToken, refreshToken } = await refreshSession(this.#config.url, current.refreshToken, context);
+    const credential = Credential.bearer(accessToken, { refreshToken });
+    sources.set(credential, this.#config);
+    keepWorkspace(credential, workspaceOf(current));
+    return credential;
   }
 
   /**
@@ -85,6 +77,28 @@ export class OAuthRefreshStrategy implements AuthStrategy {
     const source = sources.get(former);
     const isKnown = source ? source.username === this.#config.username : claimsOf(former) !== undefined;
     return isKnown ? { workspace: workspaceOf(former) } : undefined;
+  }
+}
+
+/**
+ * The next tokens of a session.
+ *
+ * @throws AuthError `ERR_AUTH_REFUSED` (retryable: the server refuses now and then a token that is good),
+ *   `ERR_AUTH_BAD_RESPONSE` or `ERR_AUTH_UNAVAILABLE`
+ */
+export async function refreshSession(
+  url: string,
+  refreshToken: string | undefined,
+  context: AuthContext,
+): Promise<{ readonly accessToken: string; readonly refreshToken: string | undefined }> {
+  const { sdk, lastStatus } = signInSdk(url, context, 'refresh');
+  try {
+    const { payload } = await sdk.authentication.refreshToken(refreshToken);
+    // An answer without a refresh token leaves the old one in force (RFC 6749, 6).
+    return { accessToken: payload.token, refreshToken: payload.refreshToken ?? refreshToken };
+  } catch (error) {
+    if (lastStatus() === 401) throw refusedRefresh();
+    throw isMissingPayload(error) ? noSession('refresh') : error;
   }
 }
 
@@ -159,7 +173,7 @@ function refusedPassword(hasWorked: boolean): AuthError {
 
 function refusedRefresh(): AuthError {
   return new AuthError('ERR_AUTH_REFUSED', 'The refresh token was refused (HTTP status 401).', {
-    hint: 'The session was used, revoked or has ended; signing in again follows by itself.',
+    hint: 'The session was used, revoked or has ended. Where there is something to sign in with, that follows automatically.',
     status: 401,
     retryable: true,
   });

@@ -7,8 +7,11 @@ import { strategiesOf } from '../strategies/built-in';
 import { type Selection, StrategyResolver } from '../strategies/resolver';
 import { AllowedHosts } from './allowed-hosts';
 
-/** A tenant's settings, by the names of {@link AuthConfig}; nothing of them is read from the environment or from a file. */
-export type TenantConfig = Omit<AuthConfig, 'timeoutMs' | 'apiTokenFile'>;
+/**
+ * A tenant's settings, by the names of {@link AuthConfig}; nothing of them is read from the environment or from a file. No
+ * session that exists: its rotated refresh token would be lost whenever the tenant makes room for another one.
+ */
+export type TenantConfig = Omit<AuthConfig, 'timeoutMs' | 'apiTokenFile' | 'accessToken' | 'refreshToken'>;
 
 /** Gives the settings of a tenant, or `undefined` if there is none of that name. */
 type LoadTenant = (tenant: string) => Promise<TenantConfig | undefined> | TenantConfig | undefined;

@@ -68,6 +68,18 @@ describe.each(allWays)('redirects, through $name', ({ open, send }) => {
     });
   });
 
+  it('F03: is followed with the credential of that moment, if it was renewed meanwhile', async () => {
+    const bearer = open({ config: { url: api.url, username: api.username, password: api.password } });
+    await bearer.signIn();
+    api.on('/moved', async (_, response) => {
+      api.expire();
+      await send(bearer, { path: '/another' }); // renews
+      response.writeHead(302, { location: '/there' }).end();
+    });
+    expect(await send(bearer, { path: '/moved' })).toMatchObject({ status: 200 });
+    expect(api.to('/there').map(({ authorized }) => authorized)).toEqual([true]);
+  });
+
   it('F01: is not followed by way of a second redirect either', async () => {
     const other = await startBackend();
     redirect(api, '/first', 302, '/second');

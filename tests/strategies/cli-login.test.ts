@@ -55,11 +55,12 @@ function lacks(env: Record<string, string> = {}): string {
     expectNoSecret(error, [apiToken]);
     expect(error).toMatchObject({ code: 'ERR_AUTH_NO_STRATEGY' });
     const lines = (error as Error).message.split('\n');
-    expect(lines.slice(1, 3)).toEqual([
+    expect(lines.slice(1, 4)).toEqual([
       '- api-token: QELOS_API_TOKEN',
+      '- session: QELOS_ACCESS_TOKEN or QELOS_REFRESH_TOKEN',
       '- oauth-refresh: QELOS_USERNAME, QELOS_PASSWORD',
     ]);
-    return lines[3] ?? '';
+    return lines[4] ?? '';
   }
   throw new Error('a strategy was chosen');
 }
@@ -72,6 +73,7 @@ describe('the log-in of the Qelos CLI', () => {
       name: 'cli-login',
       skipped: [
         { name: 'api-token', missing: ['QELOS_API_TOKEN'] },
+        { name: 'session', missing: ['QELOS_ACCESS_TOKEN or QELOS_REFRESH_TOKEN'] },
         { name: 'oauth-refresh', missing: ['QELOS_USERNAME', 'QELOS_PASSWORD'] },
       ],
     });
