@@ -1,9 +1,10 @@
-import axios, { type AxiosInstance, type CreateAxiosDefaults } from 'axios';
+import type { AxiosInstance, CreateAxiosDefaults } from 'axios';
 import { AuthError } from './contract/auth-error';
 import type { AuthStrategy } from './contract/auth-strategy';
 import { nameOf } from './credentials/obtain-errors';
 import type { EventHub } from './events';
 import { AuthInterceptor, type CredentialSource } from './http/auth-interceptor';
+import { axiosInUse } from './http/axios';
 import { within } from './http/deadline';
 import { createFetch } from './http/fetch';
 import { timeoutOf } from './http/limits';
@@ -54,7 +55,7 @@ export class Account {
     this.#strategy = strategy;
     this.#interceptor = new AuthInterceptor({ origin: new Origin(url), strategy, manager: source, events, transport });
     const adapter = adapterInNode();
-    this.http = axios.create({ ...(adapter && { adapter }), ...defaults, baseURL: url });
+    this.http = axiosInUse().create({ ...(adapter && { adapter }), ...defaults, baseURL: url });
     this.#interceptor.attach(this.http);
     this.fetch = createFetch(this.http);
     this.#sdkCalls = new SdkCalls({ url, http: this.http, failure: sdkError });

@@ -48,8 +48,8 @@ const FOR_ANY_INSTANCE = ['timeout', ...CONNECTION] as const;
  * the first request (or by `signIn()`) and kept fresh from then on.
  */
 export class QelosAuth extends Account {
-  /** The strategy in use, and what the ones before it lacked. */
-  readonly strategy: { readonly name: string; readonly skipped: Selection['skipped'] };
+  /** The strategy in use, for `cli-login` the file that its token is from, and what the ones before it lacked. */
+  readonly strategy: { readonly name: string; readonly source?: string; readonly skipped: Selection['skipped'] };
   readonly #manager: CredentialManager;
   readonly #events: EventHub;
   readonly #defaults: CreateAxiosDefaults;
@@ -65,7 +65,7 @@ export class QelosAuth extends Account {
     const events = new EventHub();
     const origin = new Origin(config.url);
     const connection = transport ? { transport, ...axios } : axios;
-    const source = new CredentialManager({
+    const manager = new CredentialManager({
       strategy,
       events,
       context: (signal) => ({ signal, http: createBareClient(config.url, origin, signal, connection) }),
@@ -76,9 +76,10 @@ export class QelosAuth extends Account {
       ...(strategy instanceof ApiTokenStrategy &&
         config.apiTokenFile !== undefined && { isReplaced: (current) => strategy.isReplaced(current) }),
     });
-    super({ url: config.url, source, strategy, events, axios, transport });
-    this.strategy = { name: nameOf(strategy), skipped };
-    this.#manager = source;
+    super({ url: config.url, source: manager, strategy, events, axios, transport });
+    const source = strategy instanceof CliLoginStrategy ? strategy.source : undefined;
+    this.strategy = { name: nameOf(strategy), ...(source !== undefined && { source }), skipped };
+    this.#manager = manager;
     this.#events = events;
     this.#defaults = axios;
     this.#other = other;
