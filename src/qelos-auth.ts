@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import axios, { type AxiosInstance, type CreateAxiosDefaults } from 'axios';
+import type { AxiosInstance, CreateAxiosDefaults } from 'axios';
 import { type AuthConfig, DEFAULT_TIMEOUT_MS } from './config';
 import { AuthError } from './contract/auth-error';
 import type { StrategyOption } from './contract/auth-strategy';
@@ -8,6 +8,7 @@ import { CredentialManager, closedError } from './credentials/credential-manager
 import { nameOf } from './credentials/obtain-errors';
 import { type AuthEvents, EventHub } from './events';
 import { AuthInterceptor, type CredentialSource } from './http/auth-interceptor';
+import { axiosInUse } from './http/axios';
 import { CONNECTION, createBareClient } from './http/bare-client';
 import { within } from './http/deadline';
 import { createFetch } from './http/fetch';
@@ -72,8 +73,8 @@ export class QelosAuth {
   readonly http: AxiosInstance;
   /** The same pipeline as a `fetch`. */
   readonly fetch: typeof globalThis.fetch;
-  /** The strategy in use, and what the ones before it lacked. */
-  readonly strategy: { readonly name: string; readonly skipped: Selection['skipped'] };
+  /** The strategy in use, for `cli-login` the file that its token is from, and what the ones before it lacked. */
+  readonly strategy: { readonly name: string; readonly source?: string; readonly skipped: Selection['skipped'] };
   readonly #manager: CredentialManager | undefined;
   readonly #interceptor: AuthInterceptor;
   readonly #events = new EventHub();
@@ -112,11 +113,12 @@ export class QelosAuth {
     const manager = tenant ?? (this.#manager as CredentialManager);
     this.#interceptor = new AuthInterceptor({ origin, strategy, manager, events, transport });
     const adapter = adapterInNode();
-    this.http = axios.create({ ...(adapter && { adapter }), ...defaults, baseURL: config.url });
+    this.http = axiosInUse().create({ ...(adapter && { adapter }), ...defaults, baseURL: config.url });
     this.#interceptor.attach(this.http);
     this.fetch = createFetch(this.http);
     this.#sdkCalls = new SdkCalls({ url: config.url, http: this.http, failure: sdkError });
-    this.strategy = { name: nameOf(strategy), skipped };
+    const source = strategy instanceof CliLoginStrategy ? strategy.source : undefined;
+    this.strategy = { name: nameOf(strategy), ...(source !== undefined && { source }), skipped };
     if (tenant) return;
     if (config.allowInsecureUrl && origin.isPlain) warnOfInsecureUrl();
     // Listeners are added once this constructor is done.

@@ -197,10 +197,10 @@ function isRefusal({ code }: AuthError): boolean {
 /** The error that says which tenant it is about. */
 function named(error: unknown, tenant: string): unknown {
   if (!(error instanceof AuthError)) return error;
-  const { code, message, status, retryable, retryAfterMs, cause } = error;
+  const { code, message, httpStatus, retryable, retryAfterMs, cause } = error;
   const text = `Tenant ${JSON.stringify(tenant.slice(0, 100))}: ${message}`;
   const hint = code === 'ERR_AUTH_CLOSED' ? CLOSED_HINT : error.hint;
-  return new AuthError(code, text, { hint, status, retryable, retryAfterMs, cause });
+  return new AuthError(code, text, { hint, httpStatus, retryable, retryAfterMs, cause });
 }
 
 const CLOSED_HINT =

@@ -148,7 +148,7 @@ describe('a tenant that fails stops alone, and says which it is', () => {
   it('an instance that is down', async () => {
     const tenants = open();
     second.fail(ME, { status: 503, headers: { 'retry-after': '60' } });
-    expect(await failureOf(tenants.for('b0'))).toMatchObject({ code: 'ERR_AUTH_UNAVAILABLE', status: 503 });
+    expect(await failureOf(tenants.for('b0'))).toMatchObject({ code: 'ERR_AUTH_UNAVAILABLE', httpStatus: 503 });
     expect(await whoIs(tenants, 'a0')).toBe('user-0');
   });
 

@@ -118,7 +118,7 @@ describe('S12 a tenant that has moved', () => {
     oldOne.on('/api/token/refresh', (_request, response) => sendJson(response, 503, {}));
     const before = oldOne.to('/api/token/refresh').length;
     for (let i = 0; i < 5; i++) {
-      expect(await failureOf(tenants.for('acme'))).toMatchObject({ code: 'ERR_AUTH_UNAVAILABLE', status: 503 });
+      expect(await failureOf(tenants.for('acme'))).toMatchObject({ code: 'ERR_AUTH_UNAVAILABLE', httpStatus: 503 });
     }
     expect(loads - 1).toBe(oldOne.to('/api/token/refresh').length - before);
   });
