@@ -181,7 +181,7 @@ describe('a whole life', () => {
     await http.get(ENTITIES).catch(() => {});
     expect(heard.at(-1)).toEqual([
       'refreshFailed',
-      { strategy: 'oauth-refresh', code: 'ERR_AUTH_UNAVAILABLE', status: 503, retryAfterMs: 9_000 },
+      { strategy: 'oauth-refresh', code: 'ERR_AUTH_UNAVAILABLE', httpStatus: 503, retryAfterMs: 9_000 },
     ]);
   });
 

@@ -45,7 +45,7 @@ export interface OutgoingRequest {
  *
  * Errors: throw an {@link AuthError} to say why in your own words. Anything else thrown is turned into one: an axios error
  * by its status (401 and 403: refused; 429, 5xx and network faults: unavailable), the rest as a fault of the strategy.
- * An AuthError with `status: 401` and `retryable: true` says that the server contradicted itself: the same call is made
+ * An AuthError with `httpStatus: 401` and `retryable: true` says that the server contradicted itself: the same call is made
  * again after a short, random moment. At sign-in, `ERR_AUTH_REFUSED` never says so: it always makes the next try wait.
  */
 export interface AuthStrategy {

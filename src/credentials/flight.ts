@@ -179,7 +179,8 @@ export class Flight {
       } catch (error) {
         // A 401 that can be tried again is a write conflict: the server contradicts itself until the others are done. Or it is about
         // a key that a service being deployed cannot check, which is over just as soon.
-        const isConflict = error instanceof AuthError && error.status === 401 && error.retryable && !isRefused(error);
+        const isConflict =
+          error instanceof AuthError && error.httpStatus === 401 && error.retryable && !isRefused(error);
         if (!isConflict) throw error;
         this.#conflict = error;
         await this.#pauseForOthers(tries, startedAt);
@@ -268,11 +269,11 @@ export class Flight {
 }
 
 /** Tells that the current credential could not be renewed. */
-export function tellFailure({ events, strategy }: FlightOptions, { code, status, retryAfterMs }: AuthError): void {
+export function tellFailure({ events, strategy }: FlightOptions, { code, httpStatus, retryAfterMs }: AuthError): void {
   events.emit('refreshFailed', {
     strategy: nameOf(strategy),
     code,
-    ...(status !== undefined && { status }),
+    ...(httpStatus !== undefined && { httpStatus }),
     ...(retryAfterMs !== undefined && { retryAfterMs }),
   });
 }

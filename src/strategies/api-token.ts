@@ -112,7 +112,7 @@ function notChecked(): AuthError {
     `The API token could not be checked: "${NOT_CHECKED}" (HTTP status 401).`,
     {
       hint: 'The auth service is out of order for the moment, as while it is being deployed; nothing is wrong with the token. Retried automatically.',
-      status: 401,
+      httpStatus: 401,
       retryable: true,
     },
   );

@@ -225,7 +225,7 @@ describe('W03 an outage', () => {
 });
 
 describe('W06 a password that worked before and is refused', () => {
-  const refusedNow = () => new AuthError('ERR_AUTH_REFUSED', 'no', { hint: '', status: 401, retryable: true });
+  const refusedNow = () => new AuthError('ERR_AUTH_REFUSED', 'no', { hint: '', httpStatus: 401, retryable: true });
 
   it('is tried again after 1 s, doubling to 4 s for a minute and to 30 s afterwards, and says so', async () => {
     const managed = new Managed();

@@ -77,7 +77,7 @@ describe('a static token', () => {
     const error = await failureOf(http.get(ENTITIES));
     expect(error).toMatchObject({
       code: 'ERR_AUTH_TOKEN_REFUSED',
-      status: 401,
+      httpStatus: 401,
       retryable: false,
       message: 'The API token in QELOS_API_TOKEN was refused (HTTP status 401).',
       hint: expect.stringMatching(/one of: expired, revoked.*start again\.$/),
@@ -104,7 +104,7 @@ describe('a static token', () => {
     server.fail(ME, { status, headers: { 'retry-after': '7' } });
     expect(await failure({ apiToken: server.issueApiToken() })).toMatchObject({
       code: 'ERR_AUTH_UNAVAILABLE',
-      status,
+      httpStatus: status,
       retryable: true,
       retryAfterMs: 7_000,
     });
@@ -136,7 +136,7 @@ describe('a static token', () => {
     server.fail(ME, { status, headers: { location: `${other.url}${ME}` } });
     const apiToken = server.issueApiToken();
     const error = await failure({ apiToken });
-    expect(error).toMatchObject({ code: 'ERR_AUTH_REDIRECT', status });
+    expect(error).toMatchObject({ code: 'ERR_AUTH_REDIRECT', httpStatus: status });
     expectNoSecret(error, [apiToken]);
     expect(other.requests.count()).toBe(0);
     await other.close();

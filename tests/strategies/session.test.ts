@@ -137,7 +137,7 @@ describe('the end of the session', () => {
     server.revokeSessions();
     const { manager, clock } = managerOf(new SessionStrategy({ url: server.url, refreshToken }), server.url);
     const error = await failureOf(throughPauses(manager.get(), clock));
-    expect(error).toMatchObject({ code: 'ERR_AUTH_REFUSED', retryable: false, status: 401 });
+    expect(error).toMatchObject({ code: 'ERR_AUTH_REFUSED', retryable: false, httpStatus: 401 });
     expect(error.message).toBe('The session of QELOS_REFRESH_TOKEN is over (HTTP status 401).');
     expect(server.requests.count({ path: REFRESH })).toBe(3);
   });
