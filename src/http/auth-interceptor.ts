@@ -29,7 +29,10 @@ interface Attempt extends Outcome {
 }
 
 /** Where credentials come from, and where it is told how they fared. */
-export type CredentialSource = Pick<CredentialManager, 'get' | 'mayHaveEnded' | 'replayed'>;
+export interface CredentialSource extends Pick<CredentialManager, 'get' | 'mayHaveEnded' | 'replayed'> {
+  /** What a 401 or 403 means, where it does not mean what it does to the plugin's own account. */
+  explain?: typeof explainRefusal;
+}
 
 /**
  * The way of a request: get a credential, put it on a copy, send, look at the answer.
@@ -206,7 +209,8 @@ export class AuthInterceptor {
     const mayBeRejected = isRefusal || (status >= 400 && this.#strategy.isRejected !== undefined);
     const answer = mayBeRejected ? await exchange.read(response) : undefined;
     if (answer && isRefusal) {
-      explainAnswer(response, explainRefusal(answer, 'x-api-key' in headersOf(credential)));
+      const apiToken = 'x-api-key' in headersOf(credential);
+      explainAnswer(response, this.#manager.explain?.(answer, apiToken) ?? explainRefusal(answer, apiToken));
     }
     if (answer && this.#isRejected(answer)) return this.#successor(exchange, credential, response);
     if (exchange.renewed) this.#manager.replayed(credential, true);

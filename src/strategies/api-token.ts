@@ -53,7 +53,12 @@ export function refusedToken(setting: string, then: string, details: Omit<AuthEr
 /** Recorded: what an auth service answers to a key when its database is closed, as while it is being deployed. */
 const NOT_CHECKED = 'API token authentication failed';
 
-function notChecked(): AuthError {
+/** Whether an answer to a key says that it could not be looked up, and nothing about the key. */
+export function isNotChecked(body: unknown): boolean {
+  return messageOf(body) === NOT_CHECKED;
+}
+
+export function notChecked(): AuthError {
   return new AuthError(
     'ERR_AUTH_UNAVAILABLE',
     `The API token could not be checked: "${NOT_CHECKED}" (HTTP status 401).`,
@@ -82,7 +87,7 @@ export async function checkApiToken(
     user = await sdk.authentication.apiTokenSignin(token);
   } catch (error) {
     if (lastStatus() === 401) {
-      if (messageOf(lastBody()) === NOT_CHECKED) throw notChecked();
+      if (isNotChecked(lastBody())) throw notChecked();
       return undefined;
     }
     throw error;
