@@ -12,9 +12,9 @@ import { AUTH_CONFIG, AUTH_STRATEGY, CREDENTIAL_STORE, QELOS_HTTP, QELOS_SDK } f
 
 export interface QelosAuthOptions extends InstanceOptions {
   /** Where settings are read from. Default: `process.env`, when the first of them is needed. */
-  env?: Readonly<Record<string, string | undefined>>;
+  env?: Readonly<Record<string, string | undefined>> | undefined;
   /** Settings that win over `env`. */
-  config?: Partial<AuthConfig>;
+  config?: Partial<AuthConfig> | undefined;
 }
 
 /** What makes a container differ from its parent. */
