@@ -60,7 +60,10 @@ export class QelosAuth extends Account {
   readonly #release: QelosAuthParts['release'];
   #onClose: (() => void) | undefined;
 
-  /** Use `createQelosAuth` or `registerQelosAuth`, which choose the strategy and check the configuration. */
+  /** Not for plugins: `createQelosAuth` and `registerQelosAuth` choose the strategy and check the configuration. */
+  constructor(made: never);
+  /** @internal */
+  constructor(parts: QelosAuthParts);
   constructor({ config, selection, store, release, axios = {}, transport, other }: QelosAuthParts) {
     const { strategy, skipped } = selection;
     const events = new EventHub();
