@@ -8,7 +8,7 @@ import { CredentialManager, closedError } from './credentials/credential-manager
 import { nameOf } from './credentials/obtain-errors';
 import { type AuthEvents, EventHub } from './events';
 import { CONNECTION, createBareClient } from './http/bare-client';
-import { Origin } from './http/origin';
+import { Origin, warnOfInsecureUrl } from './http/origin';
 import type { Transport } from './http/transport';
 import { ApiTokenStrategy } from './strategies/api-token';
 import { CliLoginStrategy } from './strategies/cli-login';
@@ -132,11 +132,4 @@ function storeKey({ url, username, workspace, refreshToken, accessToken }: AuthC
     .update(JSON.stringify([url, strategy, who, workspace]))
     .digest('hex');
   return `qelos-auth:${strategy}:${account.slice(0, 32)}`;
-}
-
-export function warnOfInsecureUrl(): void {
-  process.emitWarning('QELOS_URL begins with http:// and allowInsecureUrl is set: credentials travel readable.', {
-    type: 'SecurityWarning',
-    code: 'QELOS_AUTH_INSECURE_URL',
-  });
 }

@@ -1,0 +1,68 @@
+import type { CreateAxiosDefaults } from 'axios';
+import type { AuthConfig } from './config';
+import type { AuthStrategy, StrategyOption } from './contract/auth-strategy';
+import type { CredentialStore } from './contract/credential-store';
+import { containerWith } from './di';
+import { checkedTransport, type Transport } from './http/transport';
+import { ownOptions } from './own-properties';
+import { type InstanceOptions, QelosAuth } from './qelos-auth';
+import { builtInStrategies } from './strategies/built-in';
+import { loadConfigOrCli } from './strategies/cli-login';
+import { StrategyResolver } from './strategies/resolver';
+import { AUTH_CONFIG, AUTH_ENV, type Environment } from './tokens';
+
+export interface QelosAuthOptions extends InstanceOptions {
+  /** Where settings are read from. Default: `process.env`, when the first of them is needed. */
+  env?: Environment;
+  /** Settings that win over `env`. */
+  config?: Partial<AuthConfig>;
+}
+
+/**
+ * One account on one Qelos instance, without a container of yours. Strategy classes may still inject `AUTH_CONFIG`, `AUTH_ENV` and
+ * what tsyringe's global container holds.
+ *
+ * ```ts
+ * const { http, sdk } = createQelosAuth(); // as QELOS_URL and the other variables say
+ * ```
+ *
+ * @throws AuthError `ERR_AUTH_CONFIG`, `ERR_AUTH_INSECURE_URL` or `ERR_AUTH_NO_STRATEGY`
+ */
+export function createQelosAuth(options: QelosAuthOptions = {}): QelosAuth {
+  const { env = process.env, config: overrides, strategies = [], store, axios, transport } = ownOptions(options);
+  const config = loadConfigOrCli(env, overrides);
+  const candidates = [...makeStrategies(strategies, config, env), ...builtInStrategies(config, env)];
+  return assemble({ config, candidates, store, axios, transport });
+}
+
+/** What an account is put together from: settings that are checked, and strategies that are made. */
+export interface Assembly {
+  config: AuthConfig;
+  candidates: readonly AuthStrategy[];
+  store: CredentialStore | undefined;
+  axios: CreateAxiosDefaults | undefined;
+  transport: Transport | undefined;
+}
+
+/** Puts an account together. All that a container adds is where its parts are from. */
+export function assemble({ config, candidates, store, axios, transport }: Assembly): QelosAuth {
+  return new QelosAuth({
+    config,
+    selection: new StrategyResolver(candidates).resolve(config.strategy),
+    store,
+    axios,
+    transport: checkedTransport(transport),
+    other: (config, options) => createQelosAuth({ ...(transport && { transport }), ...options, config, env: {} }),
+  });
+}
+
+/** Strategies as they were given; what was given twice counts once. Classes are made by a container. */
+function makeStrategies(given: readonly StrategyOption[], config: AuthConfig, env: Environment): AuthStrategy[] {
+  const container = containerWith([
+    [AUTH_CONFIG, config],
+    [AUTH_ENV, env],
+  ]);
+  return [...new Set(given)].map((strategy) =>
+    typeof strategy === 'function' ? container.resolve<AuthStrategy>(strategy as never) : strategy,
+  );
+}
