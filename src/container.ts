@@ -1,6 +1,6 @@
 import { type AuthConfig, checkedConfig } from './config';
 import { AuthError } from './contract/auth-error';
-import type { AuthStrategy } from './contract/auth-strategy';
+import type { StrategyObject } from './contract/auth-strategy';
 import { assemble, type QelosAuthOptions } from './create-qelos-auth';
 import { nameOf } from './credentials/obtain-errors';
 import type { DependencyContainer, InjectionToken } from './di';
@@ -77,7 +77,7 @@ export function registerQelosAuth(container: DependencyContainer, given: Registe
     else home.register(AUTH_STRATEGY, { useValue: strategy });
   }
   for (const index of BUILT_IN.keys()) {
-    home.register(AUTH_STRATEGY, { useFactory: (asked) => ownerOf(asked).builtIn()[index] as AuthStrategy });
+    home.register(AUTH_STRATEGY, { useFactory: (asked) => ownerOf(asked).builtIn()[index] as StrategyObject });
   }
   if (store) home.register(CREDENTIAL_STORE, { useValue: store });
   home.register(StrategyResolver, { useFactory: (asked) => new StrategyResolver(ownerOf(asked).candidates()) });
@@ -90,9 +90,9 @@ export function registerQelosAuth(container: DependencyContainer, given: Registe
 
 /** A container that has inputs of its own, and what is made of them: each part once, when it is first needed. */
 class Owner {
-  readonly builtIn: () => readonly AuthStrategy[];
+  readonly builtIn: () => readonly StrategyObject[];
   /** The strategies to choose from; a child that registers one hides all those of its parent, and the built-in ones are always there. */
-  readonly candidates: () => readonly AuthStrategy[];
+  readonly candidates: () => readonly StrategyObject[];
   readonly #auth: () => QelosAuth;
   #isMaking = false;
   /** What was asked for while it was being made. */
@@ -110,7 +110,8 @@ class Owner {
     this.candidates = once(() => [...customStrategies(container, strategies), ...this.builtIn()]);
     this.#auth = once(() => {
       const store = container.isRegistered(CREDENTIAL_STORE, true) ? container.resolve(CREDENTIAL_STORE) : undefined;
-      const auth = assemble({ config: config(), candidates: this.candidates(), store, axios, transport });
+      const [env, candidates] = [environment(), this.candidates()];
+      const auth = assemble({ config: config(), candidates, env, store, axios, transport });
       disposer.resolve(Lifetime).auth = auth;
       return auth;
     });
@@ -171,13 +172,13 @@ function overridesOf({ config }: RegisterOptions, container: DependencyContainer
  * What others than us have registered. A class that was registered twice is made twice, and is one strategy all the same;
  * instances that somebody has given are as many as they are.
  */
-function customStrategies(container: DependencyContainer, given: readonly unknown[]): AuthStrategy[] {
-  const custom: AuthStrategy[] = [];
+function customStrategies(container: DependencyContainer, given: readonly unknown[]): StrategyObject[] {
+  const custom: StrategyObject[] = [];
   for (const strategy of new Set(container.resolveAll(AUTH_STRATEGY))) {
     const Class = strategy.constructor;
     if (BUILT_IN.some(({ Strategy }) => Strategy === Class)) continue;
     const isAnother = Class === Object || given.includes(strategy);
-    const isSame = (other: AuthStrategy) => other.constructor === Class && nameOf(other) === nameOf(strategy);
+    const isSame = (other: StrategyObject) => other.constructor === Class && nameOf(other) === nameOf(strategy);
     if (isAnother || !custom.some(isSame)) custom.push(strategy);
   }
   return custom;

@@ -1,11 +1,17 @@
 import type { CreateAxiosDefaults } from 'axios';
-import type { AuthConfig } from './config';
-import type { AuthStrategy, StrategyOption } from './contract/auth-strategy';
+import { type AuthConfig, DEFAULT_TIMEOUT_MS } from './config';
+import type { StrategyObject, StrategyOption } from './contract/auth-strategy';
 import type { CredentialStore } from './contract/credential-store';
+import { CredentialManager } from './credentials/credential-manager';
+import { shareKey } from './credentials/sharing';
 import { containerWith } from './di';
+import { EventHub } from './events';
+import { createBareClient } from './http/bare-client';
+import { Origin, warnOfInsecureUrl } from './http/origin';
 import { checkedTransport, type Transport } from './http/transport';
 import { ownOptions } from './own-properties';
 import { type InstanceOptions, QelosAuth } from './qelos-auth';
+import { storeFromEnv } from './stores/store-from-env';
 import { builtInStrategies } from './strategies/built-in';
 import { loadConfigOrCli } from './strategies/cli-login';
 import { StrategyResolver } from './strategies/resolver';
@@ -32,37 +38,58 @@ export function createQelosAuth(options: QelosAuthOptions = {}): QelosAuth {
   const { env = process.env, config: overrides, strategies = [], store, axios, transport } = ownOptions(options);
   const config = loadConfigOrCli(env, overrides);
   const candidates = [...makeStrategies(strategies, config, env), ...builtInStrategies(config, env)];
-  return assemble({ config, candidates, store, axios, transport });
+  return assemble({ config, candidates, env, store, axios, transport });
 }
 
 /** What an account is put together from: settings that are checked, and strategies that are made. */
 export interface Assembly {
   config: AuthConfig;
-  candidates: readonly AuthStrategy[];
+  candidates: readonly StrategyObject[];
+  /** Where a store is looked for if none is given. */
+  env: Environment;
   store: CredentialStore | undefined;
   axios: CreateAxiosDefaults | undefined;
   transport: Transport | undefined;
 }
 
 /** Puts an account together. All that a container adds is where its parts are from. */
-export function assemble({ config, candidates, store, axios, transport }: Assembly): QelosAuth {
+export function assemble({ config, candidates, env, store: given, axios, transport }: Assembly): QelosAuth {
+  const { url, timeoutMs = DEFAULT_TIMEOUT_MS, allowInsecureUrl } = config;
+  const selection = new StrategyResolver(candidates).resolve(config.strategy);
+  const { strategy } = selection;
+  const connection = { ...(checkedTransport(transport) && { transport }), ...axios };
+  const own = given ? undefined : storeFromEnv(env);
+  const store = given ?? own?.store;
+  const storeKey = store && shareKey(url, strategy);
+  const events = new EventHub();
+  const origin = new Origin(url);
+  if (allowInsecureUrl && origin.isPlain) warnOfInsecureUrl();
+  const manager = new CredentialManager({
+    strategy,
+    events,
+    context: (signal) => ({ signal, http: createBareClient(url, origin, signal, connection) }),
+    timeoutMs,
+    ...(storeKey !== undefined && { store, storeKey }),
+  });
   return new QelosAuth({
-    config,
-    selection: new StrategyResolver(candidates).resolve(config.strategy),
-    store,
+    url,
+    selection,
+    manager,
+    events,
     axios,
-    transport: checkedTransport(transport),
+    transport,
     other: (config, options) => createQelosAuth({ ...(transport && { transport }), ...options, config, env: {} }),
+    release: own?.close,
   });
 }
 
 /** Strategies as they were given; what was given twice counts once. Classes are made by a container. */
-function makeStrategies(given: readonly StrategyOption[], config: AuthConfig, env: Environment): AuthStrategy[] {
+function makeStrategies(given: readonly StrategyOption[], config: AuthConfig, env: Environment): StrategyObject[] {
   const container = containerWith([
     [AUTH_CONFIG, config],
     [AUTH_ENV, env],
   ]);
   return [...new Set(given)].map((strategy) =>
-    typeof strategy === 'function' ? container.resolve<AuthStrategy>(strategy as never) : strategy,
+    typeof strategy === 'function' ? container.resolve<StrategyObject>(strategy as never) : strategy,
   );
 }

@@ -1,34 +1,35 @@
-import { createHash } from 'node:crypto';
 import type { CreateAxiosDefaults } from 'axios';
 import { Account } from './account';
-import { type AuthConfig, DEFAULT_TIMEOUT_MS } from './config';
+import type { AuthConfig } from './config';
 import type { StrategyOption } from './contract/auth-strategy';
 import type { CredentialStore } from './contract/credential-store';
-import { CredentialManager, closedError } from './credentials/credential-manager';
+import { type CredentialManager, closedError } from './credentials/credential-manager';
 import { nameOf } from './credentials/obtain-errors';
-import { type AuthEvents, EventHub } from './events';
-import { CONNECTION, createBareClient } from './http/bare-client';
-import { Origin, warnOfInsecureUrl } from './http/origin';
+import type { AuthEvents, EventHub } from './events';
+import { CONNECTION } from './http/bare-client';
 import type { Transport } from './http/transport';
-import { ApiTokenStrategy } from './strategies/api-token';
-import { CliLoginStrategy } from './strategies/cli-login';
 import type { Selection } from './strategies/resolver';
 
+/** What a `QelosAuth` is put together from. */
 export interface QelosAuthParts {
-  config: AuthConfig;
+  url: string;
   selection: Selection;
-  store?: CredentialStore | undefined;
-  axios?: CreateAxiosDefaults | undefined;
-  transport?: Transport | undefined;
+  manager: CredentialManager;
+  /** What the manager tells its events to. */
+  events: EventHub;
+  axios: CreateAxiosDefaults | undefined;
+  transport: Transport | undefined;
   /** Makes another instance for {@link QelosAuth.for}. */
   other: (config: Partial<AuthConfig>, options: InstanceOptions) => QelosAuth;
+  /** Ends what was made for this instance alone. */
+  release: (() => Promise<void>) | undefined;
 }
 
 /** What an instance can be given besides its settings. */
 export interface InstanceOptions {
   /** Strategies to try before the built-in ones, in this order. */
   strategies?: readonly StrategyOption[];
-  /** Where to share credentials with other processes. Default: nowhere. */
+  /** Where to share credentials with other processes. Default: what `QELOS_AUTH_REDIS_URL` names, else nowhere. */
   store?: CredentialStore;
   /** Defaults of the axios instance: time-out, agents, headers, an adapter. `baseURL` is always the instance's URL. */
   axios?: CreateAxiosDefaults;
@@ -48,7 +49,7 @@ const FOR_ANY_INSTANCE = ['timeout', ...CONNECTION] as const;
  * the first request (or by `signIn()`) and kept fresh from then on.
  */
 export class QelosAuth extends Account {
-  /** The strategy in use, for `cli-login` the file that its token is from, and what the ones before it lacked. */
+  /** The strategy in use, where its credential is from if it says so, and what the ones before it lacked. */
   readonly strategy: { readonly name: string; readonly source?: string; readonly skipped: Selection['skipped'] };
   readonly #manager: CredentialManager;
   readonly #events: EventHub;
@@ -56,34 +57,21 @@ export class QelosAuth extends Account {
   readonly #other: QelosAuthParts['other'];
   /** The instances that `for` made and nobody has closed. */
   readonly #others = new Set<QelosAuth>();
+  readonly #release: QelosAuthParts['release'];
   #closed = false;
   #onClose: (() => void) | undefined;
 
   /** Use `createQelosAuth` or `registerQelosAuth`, which choose the strategy and check the configuration. */
-  constructor({ config, selection, store, axios = {}, transport, other }: QelosAuthParts) {
+  constructor({ url, selection, manager, events, axios = {}, transport, other, release }: QelosAuthParts) {
     const { strategy, skipped } = selection;
-    const events = new EventHub();
-    const origin = new Origin(config.url);
-    const connection = transport ? { transport, ...axios } : axios;
-    const manager = new CredentialManager({
-      strategy,
-      events,
-      context: (signal) => ({ signal, http: createBareClient(config.url, origin, signal, connection) }),
-      timeoutMs: config.timeoutMs ?? DEFAULT_TIMEOUT_MS,
-      // An API token is configured, not obtained: there is nothing to share, and a new one must not lose to a stored one.
-      store: strategy instanceof ApiTokenStrategy || strategy instanceof CliLoginStrategy ? undefined : store,
-      storeKey: storeKey(config, nameOf(strategy)),
-      ...(strategy instanceof ApiTokenStrategy &&
-        config.apiTokenFile !== undefined && { isReplaced: (current) => strategy.isReplaced(current) }),
-    });
-    super({ url: config.url, source: manager, strategy, events, axios, transport });
-    const source = strategy instanceof CliLoginStrategy ? strategy.source : undefined;
+    super({ url, source: manager, strategy, events, axios, transport });
+    const { source } = strategy;
     this.strategy = { name: nameOf(strategy), ...(source !== undefined && { source }), skipped };
     this.#manager = manager;
     this.#events = events;
     this.#defaults = axios;
     this.#other = other;
-    if (config.allowInsecureUrl && origin.isPlain) warnOfInsecureUrl();
+    this.#release = release;
     // Listeners are added once this constructor is done.
     queueMicrotask(() => events.emit('strategySelected', { strategy: nameOf(strategy), skipped }));
   }
@@ -119,17 +107,6 @@ export class QelosAuth extends Account {
     this.#manager.close();
     this.#onClose?.();
     for (const other of this.#others) other.close();
+    await this.#release?.();
   }
-}
-
-/**
- * One key for one account of one instance, without the account's name in it. Of a configured session nobody knows the account:
- * the successors of one must not come back once another is configured.
- */
-function storeKey({ url, username, workspace, refreshToken, accessToken }: AuthConfig, strategy: string): string {
-  const who = strategy === 'session' ? (refreshToken ?? accessToken) : username;
-  const account = createHash('sha256')
-    .update(JSON.stringify([url, strategy, who, workspace]))
-    .digest('hex');
-  return `qelos-auth:${strategy}:${account.slice(0, 32)}`;
 }

@@ -22,7 +22,9 @@ function counted(path: string): object {
   );
 }
 
-const PATHS = ['api-token', 'session', 'oauth-refresh', 'cli-login'].map((name) => `../src/strategies/${name}`);
+const PATHS = ['api-token', 'api-token-file', 'session', 'oauth-refresh', 'cli-login'].map(
+  (name) => `../src/strategies/${name}`,
+);
 let library: typeof import('../src');
 
 beforeAll(() => {
@@ -32,7 +34,13 @@ beforeAll(() => {
 
 const URL = 'https://my.qelos.example';
 const TOKEN = `ql_${'0123456789abcdef'.repeat(4)}`;
-const ONCE_EACH = ['ApiTokenStrategy', 'CliLoginStrategy', 'OAuthRefreshStrategy', 'SessionStrategy'];
+const ONCE_EACH = [
+  'ApiTokenFileStrategy',
+  'ApiTokenStrategy',
+  'CliLoginStrategy',
+  'OAuthRefreshStrategy',
+  'SessionStrategy',
+];
 
 beforeEach(() => {
   made.length = 0;

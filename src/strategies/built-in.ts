@@ -2,6 +2,7 @@ import type { AuthConfig } from '../config';
 import type { AuthStrategy } from '../contract/auth-strategy';
 import type { Environment } from '../tokens';
 import { ApiTokenStrategy } from './api-token';
+import { ApiTokenFileStrategy } from './api-token-file';
 import { CliLoginStrategy } from './cli-login';
 import { OAuthRefreshStrategy } from './oauth-refresh';
 import { SessionStrategy } from './session';
@@ -11,8 +12,8 @@ interface BuiltIn {
   readonly name: string;
   readonly Strategy: new (config: AuthConfig, env: Environment) => AuthStrategy;
   /**
-   * Whether a tenant may use it too. Not `cli-login`, which reads this machine's environment and files, nor `session`, whose
-   * rotated token a pool of tenants would lose.
+   * Whether a tenant may use it too. Not those that read files of this machine, nor `session`, whose rotated token a pool of
+   * tenants would lose.
    */
   readonly isForTenants: boolean;
 }
@@ -20,6 +21,7 @@ interface BuiltIn {
 /** The strategies of ours in the order in which they are tried. The only such list. */
 export const BUILT_IN: readonly BuiltIn[] = [
   { name: 'api-token', Strategy: ApiTokenStrategy, isForTenants: true },
+  { name: 'api-token-file', Strategy: ApiTokenFileStrategy, isForTenants: false },
   { name: 'session', Strategy: SessionStrategy, isForTenants: false },
   { name: 'oauth-refresh', Strategy: OAuthRefreshStrategy, isForTenants: true },
   { name: 'cli-login', Strategy: CliLoginStrategy, isForTenants: false },

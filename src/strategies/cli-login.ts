@@ -1,9 +1,8 @@
 import { type AuthConfig, loadAuthConfig, VARIABLES } from '../config';
 import { AuthError, isAuthError } from '../contract/auth-error';
-import type { ApiAnswer, AuthContext, AuthStrategy } from '../contract/auth-strategy';
+import type { AuthContext, AuthStrategy } from '../contract/auth-strategy';
 import type { Credential } from '../contract/credential';
 import { given } from '../own-properties';
-import { isRefusedCredential } from '../qelos/refusal';
 import type { Environment } from '../tokens';
 import { checkApiToken } from './api-token';
 import { type CliContent, type CliFile, loginFile, projectFile, readCliFile } from './cli-files';
@@ -20,6 +19,7 @@ import { RefusedToken } from './refused-token';
  */
 export class CliLoginStrategy implements AuthStrategy {
   readonly name = 'cli-login';
+  readonly isConfigured = true;
   readonly #config: AuthConfig;
   /** Where the token is read from, now and later: another file could be about another account. */
   readonly #file: CliFile | undefined;
@@ -70,11 +70,6 @@ export class CliLoginStrategy implements AuthStrategy {
       hint: 'It has expired (one of "qelos auth login" does after a year) or was revoked. Run "qelos auth login", or write a new one into the file; it is re-read automatically.',
       retryable: true,
     });
-  }
-
-  /** A refused token is final, unless somebody has logged in anew by now. */
-  isRejected(answer: ApiAnswer): boolean {
-    return isRefusedCredential(answer);
   }
 
   /** The token for the configured instance, or what is lacking. */

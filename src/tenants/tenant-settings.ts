@@ -1,6 +1,6 @@
 import { type AuthConfig, loadAuthConfig } from '../config';
 import { AuthError, isAuthError, kindOf } from '../contract/auth-error';
-import type { AuthStrategy } from '../contract/auth-strategy';
+import type { StrategyObject } from '../contract/auth-strategy';
 import { Origin, warnOfInsecureUrl } from '../http/origin';
 import { tenantStrategies } from '../strategies/built-in';
 import { type Selection, StrategyResolver } from '../strategies/resolver';
@@ -17,7 +17,7 @@ type LoadTenant = (tenant: string) => Promise<TenantConfig | undefined> | Tenant
 
 /** What is checked of a tenant's settings, and what they are made into. */
 interface TenantSettingsOptions {
-  strategies?: ((config: AuthConfig, tenant: string) => readonly AuthStrategy[]) | undefined;
+  strategies?: ((config: AuthConfig, tenant: string) => readonly StrategyObject[]) | undefined;
   allowedHosts?: readonly string[] | undefined;
 }
 
