@@ -33,7 +33,7 @@ export interface InstanceOptions {
   /** Defaults of the axios instance: time-out, agents, headers, an adapter. `baseURL` is always the instance's URL. */
   axios?: CreateAxiosDefaults;
   /**
-   * What sign-ins and authenticated requests are sent with: `undici()` of `qelos-auth/undici` sends about 1.4 times as many a second.
+   * What sign-ins and authenticated requests are sent with: `undici()` of `qelos-auth/undici` sends 1.9 times as many a second as bare axios, from 50 callers.
    * What undici cannot do as Node's client does (agents, proxies, sockets, `lookup`) still goes over that.
    * Default: Node's client.
    */
