@@ -1,8 +1,11 @@
 import { type AuthConfig, loadAuthConfig } from './config';
+import { nameOf } from './credentials/obtain-errors';
 import { type DependencyContainer, type InjectionToken, container as rootContainer } from './di';
 import { checkedTransport } from './http/transport';
 import { type InstanceOptions, QelosAuth } from './qelos-auth';
+import { storeFromEnv } from './stores/store-from-env';
 import { ApiTokenStrategy } from './strategies/api-token';
+import { ApiTokenFileStrategy } from './strategies/api-token-file';
 import { BUILT_IN, strategiesOf } from './strategies/built-in';
 import { CliLoginStrategy, loadConfigOrCli } from './strategies/cli-login';
 import { OAuthRefreshStrategy } from './strategies/oauth-refresh';
@@ -12,9 +15,9 @@ import { AUTH_CONFIG, AUTH_STRATEGY, CREDENTIAL_STORE, QELOS_HTTP, QELOS_SDK } f
 
 export interface QelosAuthOptions extends InstanceOptions {
   /** Where settings are read from. Default: `process.env`, when the first of them is needed. */
-  env?: Readonly<Record<string, string | undefined>>;
+  env?: Readonly<Record<string, string | undefined>> | undefined;
   /** Settings that win over `env`. */
-  config?: Partial<AuthConfig>;
+  config?: Partial<AuthConfig> | undefined;
 }
 
 /** What makes a container differ from its parent. */
@@ -52,6 +55,7 @@ export function registerQelosAuth(container: DependencyContainer, given: QelosAu
     else container.register(AUTH_STRATEGY, { useValue: strategy });
   }
   container.register(AUTH_STRATEGY, { useClass: ApiTokenStrategy });
+  container.register(AUTH_STRATEGY, { useClass: ApiTokenFileStrategy });
   container.register(AUTH_STRATEGY, { useClass: SessionStrategy });
   container.register(AUTH_STRATEGY, { useClass: OAuthRefreshStrategy });
   const cliLogin = (asked: DependencyContainer) =>
@@ -90,11 +94,13 @@ export function createQelosAuth(options: QelosAuthOptions = {}): QelosAuth {
 function makeAuth(container: DependencyContainer, { axios, env, transport }: QelosAuthOptions): QelosAuth {
   const config = checked(container.resolve(AUTH_CONFIG));
   const selection = resolverOf(container, env, config).resolve(config.strategy);
-  const store = container.isRegistered(CREDENTIAL_STORE, true) ? container.resolve(CREDENTIAL_STORE) : undefined;
+  const isGiven = container.isRegistered(CREDENTIAL_STORE, true);
+  const own = isGiven ? undefined : storeFromEnv(env ?? process.env);
   return new QelosAuth({
     config,
     selection,
-    store,
+    store: isGiven ? container.resolve(CREDENTIAL_STORE) : own?.store,
+    release: own?.close,
     axios,
     transport: checkedTransport(transport),
     other: (config, options) => makeOther(config, { ...(transport && { transport }), ...options }),
@@ -118,8 +124,13 @@ function resolverOf(
   const registered = [...new Set(container.resolveAll(AUTH_STRATEGY))]; // one that was registered twice counts once
   const custom = registered.filter((candidate) => !BUILT_IN.some(({ Strategy }) => candidate.constructor === Strategy));
   // Taken as it is: to make another one would be to look for the file once more.
-  const cliLogin = registered.findLast((candidate) => candidate instanceof CliLoginStrategy);
-  const builtIn = [...strategiesOf(config), new SessionStrategy(config), cliLogin ?? new CliLoginStrategy(config, env)];
+  const cliLogin = registered.findLast((candidate) => nameOf(candidate) === 'cli-login');
+  const builtIn = [
+    ...strategiesOf(config),
+    new ApiTokenFileStrategy(config),
+    new SessionStrategy(config),
+    cliLogin ?? new CliLoginStrategy(config, env),
+  ];
   return new StrategyResolver([...custom, ...builtIn]);
 }
 

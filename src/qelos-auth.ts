@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { CreateAxiosDefaults } from 'axios';
 import { Account } from './account';
 import { type AuthConfig, DEFAULT_TIMEOUT_MS } from './config';
@@ -6,18 +5,19 @@ import type { StrategyOption } from './contract/auth-strategy';
 import type { CredentialStore } from './contract/credential-store';
 import { CredentialManager, closedError } from './credentials/credential-manager';
 import { nameOf } from './credentials/obtain-errors';
+import { shareKey } from './credentials/sharing';
 import { type AuthEvents, EventHub } from './events';
 import { CONNECTION, createBareClient } from './http/bare-client';
 import { Origin } from './http/origin';
 import type { Transport } from './http/transport';
-import { ApiTokenStrategy } from './strategies/api-token';
-import { CliLoginStrategy } from './strategies/cli-login';
 import type { Selection } from './strategies/resolver';
 
 export interface QelosAuthParts {
   config: AuthConfig;
   selection: Selection;
   store?: CredentialStore | undefined;
+  /** Ends what was made for this instance alone. */
+  release?: (() => Promise<void>) | undefined;
   axios?: CreateAxiosDefaults | undefined;
   transport?: Transport | undefined;
   /** Makes another instance for {@link QelosAuth.for}. */
@@ -27,17 +27,17 @@ export interface QelosAuthParts {
 /** What an instance can be given besides its settings. */
 export interface InstanceOptions {
   /** Strategies to try before the built-in ones, in this order. */
-  strategies?: readonly StrategyOption[];
-  /** Where to share credentials with other processes. Default: nowhere. */
-  store?: CredentialStore;
+  strategies?: readonly StrategyOption[] | undefined;
+  /** Where to share credentials with other processes. Default: what `QELOS_AUTH_REDIS_URL` names, else nowhere. */
+  store?: CredentialStore | undefined;
   /** Defaults of the axios instance: time-out, agents, headers, an adapter. `baseURL` is always the instance's URL. */
-  axios?: CreateAxiosDefaults;
+  axios?: CreateAxiosDefaults | undefined;
   /**
    * What sign-ins and authenticated requests are sent with: `undici()` of `qelos-auth/undici` sends 1.9 times as many a second as bare axios, from 50 callers.
    * What undici cannot do as Node's client does (agents, proxies, sockets, `lookup`) still goes over that.
    * Default: Node's client.
    */
-  transport?: Transport;
+  transport?: Transport | undefined;
 }
 
 /** What of an axios instance's defaults is about the way to a server; the rest may be meant for one server alone. */
@@ -48,7 +48,7 @@ const FOR_ANY_INSTANCE = ['timeout', ...CONNECTION] as const;
  * the first request (or by `signIn()`) and kept fresh from then on.
  */
 export class QelosAuth extends Account {
-  /** The strategy in use, for `cli-login` the file that its token is from, and what the ones before it lacked. */
+  /** The strategy in use, where its credential is from if it says so, and what the ones before it lacked. */
   readonly strategy: { readonly name: string; readonly source?: string; readonly skipped: Selection['skipped'] };
   readonly #manager: CredentialManager;
   readonly #events: EventHub;
@@ -57,32 +57,31 @@ export class QelosAuth extends Account {
   /** The instances that `for` made and nobody has closed. */
   readonly #others = new Set<QelosAuth>();
   #closed = false;
+  readonly #release: QelosAuthParts['release'];
   #onClose: (() => void) | undefined;
 
   /** Use `createQelosAuth` or `registerQelosAuth`, which choose the strategy and check the configuration. */
-  constructor({ config, selection, store, axios = {}, transport, other }: QelosAuthParts) {
+  constructor({ config, selection, store, release, axios = {}, transport, other }: QelosAuthParts) {
     const { strategy, skipped } = selection;
     const events = new EventHub();
     const origin = new Origin(config.url);
     const connection = transport ? { transport, ...axios } : axios;
+    const key = store && shareKey(config.url, strategy);
     const manager = new CredentialManager({
       strategy,
       events,
       context: (signal) => ({ signal, http: createBareClient(config.url, origin, signal, connection) }),
       timeoutMs: config.timeoutMs ?? DEFAULT_TIMEOUT_MS,
-      // An API token is configured, not obtained: there is nothing to share, and a new one must not lose to a stored one.
-      store: strategy instanceof ApiTokenStrategy || strategy instanceof CliLoginStrategy ? undefined : store,
-      storeKey: storeKey(config, nameOf(strategy)),
-      ...(strategy instanceof ApiTokenStrategy &&
-        config.apiTokenFile !== undefined && { isReplaced: (current) => strategy.isReplaced(current) }),
+      ...(key !== undefined && { store, storeKey: key }),
     });
     super({ url: config.url, source: manager, strategy, events, axios, transport });
-    const source = strategy instanceof CliLoginStrategy ? strategy.source : undefined;
+    const { source } = strategy;
     this.strategy = { name: nameOf(strategy), ...(source !== undefined && { source }), skipped };
     this.#manager = manager;
     this.#events = events;
     this.#defaults = axios;
     this.#other = other;
+    this.#release = release;
     if (config.allowInsecureUrl && origin.isPlain) warnOfInsecureUrl();
     // Listeners are added once this constructor is done.
     queueMicrotask(() => events.emit('strategySelected', { strategy: nameOf(strategy), skipped }));
@@ -119,19 +118,8 @@ export class QelosAuth extends Account {
     this.#manager.close();
     this.#onClose?.();
     for (const other of this.#others) other.close();
+    await this.#release?.();
   }
-}
-
-/**
- * One key for one account of one instance, without the account's name in it. Of a configured session nobody knows the account:
- * the successors of one must not come back once another is configured.
- */
-function storeKey({ url, username, workspace, refreshToken, accessToken }: AuthConfig, strategy: string): string {
-  const who = strategy === 'session' ? (refreshToken ?? accessToken) : username;
-  const account = createHash('sha256')
-    .update(JSON.stringify([url, strategy, who, workspace]))
-    .digest('hex');
-  return `qelos-auth:${strategy}:${account.slice(0, 32)}`;
 }
 
 export function warnOfInsecureUrl(): void {

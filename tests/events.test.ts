@@ -157,6 +157,7 @@ describe('a whole life', () => {
           strategy: 'oauth-refresh',
           skipped: [
             { name: 'api-token', missing: ['QELOS_API_TOKEN'] },
+            { name: 'api-token-file', missing: ['QELOS_API_TOKEN_FILE'] },
             { name: 'session', missing: ['QELOS_ACCESS_TOKEN or QELOS_REFRESH_TOKEN'] },
           ],
         },

@@ -92,7 +92,7 @@ describe('W02 a renewal that fails for a moment', () => {
     strategy.signInSteps.push(...times(9, () => fails(hiccup())));
     const failure = failureOf(manager.get());
     await clock.advance(750);
-    expect(await failure).toMatchObject({ status: 503 });
+    expect(await failure).toMatchObject({ httpStatus: 503 });
     expect(strategy.count('sign-in')).toBe(3);
   });
 
@@ -106,7 +106,7 @@ describe('W02 a renewal that fails for a moment', () => {
     strategy.signInSteps.push(...times(9, () => slow));
     const failure = failureOf(manager.get());
     await clock.advance(20_000);
-    expect(await failure).toMatchObject({ status: 503 });
+    expect(await failure).toMatchObject({ httpStatus: 503 });
     expect(strategy.count('sign-in')).toBeLessThan(6);
   });
 
