@@ -26,12 +26,12 @@ export interface RegisterOptions extends Omit<QelosAuthOptions, 'config'> {
    * Settings that win over `env`; or a function that gives them, with what the container holds. It is called once, when the first
    * of them is needed.
    */
-  config?: Partial<AuthConfig> | ((container: DependencyContainer) => Partial<AuthConfig>);
+  config?: Partial<AuthConfig> | ((container: DependencyContainer) => Partial<AuthConfig>) | undefined;
   /**
    * Registers one more account, under `qelosTokens(name)`, beside the one without a name. It takes no setting of that one: not its
    * `AUTH_CONFIG`, nor its strategies, and an environment only as the option `env`. Default: the container's own account.
    */
-  name?: string;
+  name?: string | undefined;
 }
 
 /** What makes a container differ from its parent. */

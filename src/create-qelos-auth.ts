@@ -19,9 +19,9 @@ import { AUTH_CONFIG, AUTH_ENV, type Environment } from './tokens';
 
 export interface QelosAuthOptions extends InstanceOptions {
   /** Where settings are read from. Default: `process.env`, when the first of them is needed. */
-  env?: Environment;
+  env?: Environment | undefined;
   /** Settings that win over `env`. */
-  config?: Partial<AuthConfig>;
+  config?: Partial<AuthConfig> | undefined;
 }
 
 /**
@@ -78,7 +78,7 @@ export function assemble({ config, candidates, env, store: given, axios, transpo
     events,
     axios,
     transport,
-    other: (config, options) => createQelosAuth({ ...(transport && { transport }), ...options, config, env: {} }),
+    other: (config, options) => createQelosAuth({ transport, ...options, config, env: {} }),
     release: own?.close,
   });
 }

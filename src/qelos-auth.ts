@@ -28,17 +28,17 @@ export interface QelosAuthParts {
 /** What an instance can be given besides its settings. */
 export interface InstanceOptions {
   /** Strategies to try before the built-in ones, in this order. */
-  strategies?: readonly StrategyOption[];
+  strategies?: readonly StrategyOption[] | undefined;
   /** Where to share credentials with other processes. Default: what `QELOS_AUTH_REDIS_URL` names, else nowhere. */
-  store?: CredentialStore;
+  store?: CredentialStore | undefined;
   /** Defaults of the axios instance: time-out, agents, headers, an adapter. `baseURL` is always the instance's URL. */
-  axios?: CreateAxiosDefaults;
+  axios?: CreateAxiosDefaults | undefined;
   /**
-   * What sign-ins and authenticated requests are sent with: `undici()` of `qelos-auth/undici` sends about 1.4 times as many a second.
+   * What sign-ins and authenticated requests are sent with: `undici()` of `qelos-auth/undici` sends 1.9 times as many a second as bare axios, from 50 callers.
    * What undici cannot do as Node's client does (agents, proxies, sockets, `lookup`) still goes over that.
    * Default: Node's client.
    */
-  transport?: Transport;
+  transport?: Transport | undefined;
 }
 
 /** What of an axios instance's defaults is about the way to a server; the rest may be meant for one server alone. */
