@@ -17,12 +17,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-<<<<<<< HEAD
 import { join, posix, resolve } from 'node:path';
-=======
-import { join, resolve } from 'node:path';
 import { checkReadme } from './check-readme.mjs';
->>>>>>> main
 
 const LIMIT_MS = 240_000;
 const NODE_RELEASES = [20, 22, 24];
