@@ -7,10 +7,11 @@ import { CredentialManager, closedError } from './credentials/credential-manager
 import { nameOf } from './credentials/obtain-errors';
 import { shareKey } from './credentials/sharing';
 import { type AuthEvents, EventHub } from './events';
-import { CONNECTION, createBareClient } from './http/bare-client';
+import { CONNECTION } from './http/bare-client';
 import { Origin } from './http/origin';
 import type { Transport } from './http/transport';
 import type { Selection } from './strategies/resolver';
+import { strategyContext } from './strategies/strategy-context';
 
 export interface QelosAuthParts {
   config: AuthConfig;
@@ -67,7 +68,7 @@ export class QelosAuth extends Account {
     const manager = new CredentialManager({
       strategy,
       events,
-      context: (signal) => ({ signal, http: createBareClient(config.url, origin, signal, connection) }),
+      context: (signal) => strategyContext(signal, { url: config.url, strategy: nameOf(strategy), connection, events }),
       timeoutMs: config.timeoutMs ?? DEFAULT_TIMEOUT_MS,
       ...(key !== undefined && { store, storeKey: key }),
     });
