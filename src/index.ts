@@ -3,13 +3,14 @@ export type { ActingHandle, Impersonated } from './acting/acting-for';
 export type { IncomingSource } from './acting/incoming-credential';
 export type { VerifyOptions } from './acting/verify';
 export { type AuthConfig, loadAuthConfig } from './config';
-export { createQelosAuth, type QelosAuthOptions, registerActingFor, registerQelosAuth } from './container';
+export { type RegisterOptions, registerActingFor, registerQelosAuth } from './container';
 export { AuthError, type AuthErrorCode, type AuthErrorDetails, isAuthError } from './contract/auth-error';
 export type {
   ApiAnswer,
   AuthContext,
   AuthStrategy,
   OutgoingRequest,
+  RequiredAction,
   StrategyObject,
   StrategyOption,
 } from './contract/auth-strategy';
@@ -22,6 +23,7 @@ export type {
   StoreOptions,
   UnlockOptions,
 } from './contract/credential-store';
+export { createQelosAuth, type QelosAuthOptions } from './create-qelos-auth';
 export type { ProbeCall } from './diagnose/account';
 export { type DiagnoseOptions, diagnose } from './diagnose/diagnose';
 export type { Check, CheckId, CheckOutcome, Diagnosis } from './diagnose/diagnosis';
@@ -40,4 +42,15 @@ export { OAuthRefreshStrategy } from './strategies/oauth-refresh';
 export { type Selection, StrategyResolver } from './strategies/resolver';
 export { TenantAuth, type TenantAuthOptions, type TenantEvents } from './tenants/tenant-auth';
 export type { TenantConfig } from './tenants/tenant-settings';
-export { AUTH_CONFIG, AUTH_STRATEGY, CREDENTIAL_STORE, QELOS_HTTP, QELOS_SDK } from './tokens';
+export {
+  AUTH_CONFIG,
+  AUTH_ENV,
+  AUTH_STRATEGY,
+  CREDENTIAL_STORE,
+  type Environment,
+  QELOS_HTTP,
+  QELOS_SDK,
+  type QelosTokens,
+  qelosTokens,
+  type Token,
+} from './tokens';
