@@ -19,6 +19,8 @@ import { isReplayable } from './upload';
 const MOST_RESENDS = 4;
 /** A replica of the server's database may not know a new credential yet: so long to wait before each time it is sent again. */
 const LAG_PAUSES_MS: readonly number[] = [300, 1_000];
+/** Longer than this no replica lags behind. */
+const MOST_LAG_MS = 10_000;
 
 type Wrapped = RequestConfig & { [wrapped: symbol]: RequestConfig['adapter'] };
 type Headers = RequestConfig['headers'];
@@ -50,6 +52,7 @@ export class AuthInterceptor {
   #renewedForOthers: Credential | undefined;
   /** A credential that a call has waited for, until a call with it succeeds: the server may not know it everywhere yet. */
   #unproven: Credential | undefined;
+  #arrivedAt = 0;
 
   /** @param options - `transport`: what axios' http adapter sends with, where a request names nothing else */
   constructor(options: RefusalJudgeOptions & { events: Pick<EventHub, 'emit'>; transport?: Transport | undefined }) {
@@ -156,8 +159,10 @@ export class AuthInterceptor {
 
   async #arrived(exchange: Exchange, credential: Promise<Credential>): Promise<Credential> {
     try {
-      this.#unproven = await exchange.waitFor(credential);
-      return this.#unproven;
+      const arrived = await exchange.waitFor(credential);
+      this.#unproven = arrived;
+      this.#arrivedAt = performance.now();
+      return arrived;
     } catch (error) {
       throw error instanceof AuthError ? error.again() : error; // it is one for all who wait
     }
@@ -196,12 +201,10 @@ export class AuthInterceptor {
     }
     const verdict = await this.#judge.of(exchange, credential, response);
     if (verdict === 'refused') return this.#successor(exchange, credential, response);
-    if (verdict === 'unseen') return this.#again(exchange, credential, response);
-    if (verdict === 'answered') {
-      this.#proven(credential);
-      if (exchange.renewed) this.#manager.replayed(credential, true);
-    }
-    return undefined;
+    if (verdict === 'untold') return undefined;
+    this.#proven(credential);
+    if (exchange.renewed) this.#manager.replayed(credential, true);
+    return verdict === 'unseen' ? this.#again(exchange, credential, response) : undefined;
   }
 
   /**
@@ -256,7 +259,8 @@ export class AuthInterceptor {
   async #isUnknownYet(exchange: Exchange, rejected: Credential): Promise<boolean> {
     if (rejected !== this.#unproven || this.#manager.mayHaveEnded(rejected)) return false;
     const pause = LAG_PAUSES_MS[exchange.pauses];
-    if (pause === undefined || (await this.#judge.standing(exchange, rejected)) !== 'refused') {
+    const isOld = performance.now() - this.#arrivedAt > MOST_LAG_MS;
+    if (isOld || pause === undefined || (await this.#judge.standing(exchange, rejected)) !== 'refused') {
       this.#unproven = undefined;
       return false;
     }

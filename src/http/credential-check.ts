@@ -29,8 +29,8 @@ const REFUSAL_REMEMBERED_MS = 1_000;
 interface Check {
   readonly credential: Credential;
   readonly standing: Promise<Standing>;
-  /** On the monotonic clock; Infinity while the answer is awaited. */
-  until: number;
+  /** What was answered, and until when on the monotonic clock that holds; nothing while the answer is awaited. */
+  answered?: { readonly isRefusal: boolean; readonly until: number };
 }
 
 /** The last check of each account. Kept by account and not by handle: a tenant's handles come and go. */
@@ -45,17 +45,19 @@ export function standingOf(credential: Credential, options: CheckOptions): Promi
   const last = checks.get(source);
   if (last?.credential === credential && isValid(last, source)) return last.standing;
   const standing = ask(credential, options);
-  const check: Check = { credential, standing, until: Infinity };
+  const check: Check = { credential, standing };
   checks.set(source, check);
   standing.then((said) => {
-    check.until = performance.now() + (said === 'refused' ? REFUSAL_REMEMBERED_MS : REMEMBERED_MS);
+    const isRefusal = said === 'refused';
+    check.answered = { isRefusal, until: performance.now() + (isRefusal ? REFUSAL_REMEMBERED_MS : REMEMBERED_MS) };
   });
   return standing;
 }
 
-function isValid({ credential, until }: Check, source: CredentialSource): boolean {
-  if (until === Infinity) return true;
-  return performance.now() < until && !source.mayHaveEnded(credential);
+/** Whether a check still tells something: a credential that was good may have ended, one that was refused stays so. */
+function isValid({ credential, answered }: Check, source: CredentialSource): boolean {
+  if (!answered) return true;
+  return performance.now() < answered.until && (answered.isRefusal || !source.mayHaveEnded(credential));
 }
 
 async function ask(credential: Credential, { client, headersFor }: CheckOptions): Promise<Standing> {

@@ -61,11 +61,13 @@ export class RefusalJudge {
 
   /**
    * What the auth service says of a credential, as far as the call can wait for it. `'nobody'` where the call goes by an adapter
-   * of somebody's own, such as a mock: that answers for another server than the one which could be asked.
+   * of somebody's own, such as a mock: that answers for another server than the one which could be asked; or where the strategy
+   * judges by itself.
    */
   async standing(exchange: Exchange, credential: Credential): Promise<Standing> {
     const { client, source, adapter, origin, strategy } = this.#options;
     const { adapter: chosen } = exchange.config;
+    if (this.#isOwn) return 'nobody';
     if (typeof chosen === 'function' && chosen !== (adapter as AxiosAdapter | undefined)) return 'nobody';
     const standing = standingOf(credential, {
       source,

@@ -59,7 +59,13 @@ const WEATHER: readonly {
   begin?(server: QelosServer): () => void;
 }[] = [
   { name: 'a wrong path', path: '/api/nobody/x', authCode: 'ERR_AUTH_FORBIDDEN', hint: /path/, most: 0 },
-  { name: 'a missing role', path: '/api/plugins', authCode: 'ERR_AUTH_FORBIDDEN', hint: /role.*path.*service/s, most: 1 },
+  {
+    name: 'a missing role',
+    path: '/api/integrations',
+    authCode: 'ERR_AUTH_FORBIDDEN',
+    hint: /role.*path.*service/s,
+    most: 1,
+  },
   {
     name: 'an auth service that is down behind the gateway',
     path: '/api/blueprints/book/entities',
@@ -71,8 +77,8 @@ const WEATHER: readonly {
   {
     name: 'a frozen database',
     path: '/api/blueprints/book/entities',
-    authCode: 'ERR_AUTH_FORBIDDEN', // a bearer is judged without the database
-    hint: /service/,
+    authCode: 'ERR_AUTH_UNAVAILABLE',
+    hint: /database/,
     most: 1,
     begin: (server) => server.freezeDatabase(),
   },
@@ -84,24 +90,28 @@ const costOf = (server: QelosServer) => ({
   asked: server.requests.count({ path: ME }),
 });
 
-describe.each(WEATHER)('W05: $name', ({ name, path, authCode, hint, most, begin }) => {
+describe.each(WEATHER)('W05: $name', ({ path, authCode, hint, most, begin }) => {
   describe.each(KINDS)('with $kind', ({ settings }) => {
-    it.each(ways)('costs no renewal, through $name', async ({ open, send }) => {
-      const server = await started();
-      const auth = open({ config: { url: server.url, ...settings(server) } });
-      expect((await send(auth, { path: ME })).status).toBe(200);
-      const end = begin?.(server);
-      server.requests.reset();
-      const crowd = Array.from({ length: 20 }, () => send(auth, { path }));
-      for (const { status } of await Promise.all(crowd)) expect(status).toBe(401);
-      for (let call = 0; call < 5; call++) expect((await send(auth, { path })).status).toBe(401);
-      expect(costOf(server).renewals).toBe(0);
-      expect(costOf(server).asked).toBeLessThanOrEqual(most);
-      expect(server.requests.count({ path })).toBeLessThanOrEqual(most === 0 ? 25 : 50);
-      end?.();
-      expect((await send(auth, { path: ME })).status).toBe(200);
-      expect(costOf(server).renewals).toBe(0);
-    }, 30_000);
+    it.each(ways)(
+      'costs no renewal, through $name',
+      async ({ open, send }) => {
+        const server = await started();
+        const auth = open({ config: { url: server.url, ...settings(server) } });
+        expect((await send(auth, { path: ME })).status).toBe(200);
+        const end = begin?.(server);
+        server.requests.reset();
+        const crowd = Array.from({ length: 20 }, () => send(auth, { path }));
+        for (const { status } of await Promise.all(crowd)) expect(status).toBe(401);
+        for (let call = 0; call < 5; call++) expect((await send(auth, { path })).status).toBe(401);
+        expect(costOf(server).renewals).toBe(0);
+        expect(costOf(server).asked).toBeLessThanOrEqual(most);
+        expect(server.requests.count({ path })).toBeLessThanOrEqual(most === 0 ? 25 : 50);
+        end?.();
+        expect((await send(auth, { path: ME })).status).toBe(200);
+        expect(costOf(server).renewals).toBe(0);
+      },
+      30_000,
+    );
 
     it('says what it can be', async () => {
       const server = await started();
@@ -120,11 +130,7 @@ describe.each(WEATHER)('W05: $name', ({ name, path, authCode, hint, most, begin 
       const auth = openAuth({ config });
       const attached = axios.create({ baseURL: server.url });
       auth.attach(attached);
-      const tenants = new TenantAuth({
-        load: async () => config,
-        allowedHosts: [new URL(server.url).host],
-        env: {},
-      } as ConstructorParameters<typeof TenantAuth>[0]);
+      const tenants = new TenantAuth(async () => config);
       whenDone(() => tenants.close());
       const clients: (() => Promise<AxiosInstance>)[] = [
         async () => attached,
@@ -140,7 +146,6 @@ describe.each(WEATHER)('W05: $name', ({ name, path, authCode, hint, most, begin 
       }
       expect(costOf(server).renewals).toBe(0);
       expect(costOf(server).asked).toBeLessThanOrEqual(2 * most);
-      expect(name).not.toBe('');
     }, 30_000);
   });
 });
