@@ -7,8 +7,9 @@ import type { CredentialStore } from './contract/credential-store';
 import { CredentialManager, closedError } from './credentials/credential-manager';
 import { nameOf } from './credentials/obtain-errors';
 import { type AuthEvents, EventHub } from './events';
-import { AuthInterceptor, type CredentialSource } from './http/auth-interceptor';
+import { AuthInterceptor } from './http/auth-interceptor';
 import { CONNECTION, createBareClient } from './http/bare-client';
+import type { CredentialSource } from './http/credential-check';
 import { within } from './http/deadline';
 import { createFetch } from './http/fetch';
 import { timeoutOf } from './http/limits';
@@ -96,21 +97,33 @@ export class QelosAuth {
     this.#url = config.url;
     this.#defaults = defaults;
     this.#other = other;
+    const client = (signal: AbortSignal) => createBareClient(config.url, origin, signal, connection);
+    const isApiToken = strategy instanceof ApiTokenStrategy;
+    const isLogin = strategy instanceof CliLoginStrategy;
     const keep = () =>
       new CredentialManager({
         strategy,
         events,
-        context: (signal) => ({ signal, http: createBareClient(config.url, origin, signal, connection) }),
+        context: (signal) => ({ signal, http: client(signal) }),
         timeoutMs: config.timeoutMs ?? DEFAULT_TIMEOUT_MS,
         // An API token is configured, not obtained: there is nothing to share, and a new one must not lose to a stored one.
-        store: strategy instanceof ApiTokenStrategy || strategy instanceof CliLoginStrategy ? undefined : store,
+        store: isApiToken || isLogin ? undefined : store,
         storeKey: storeKey(config, nameOf(strategy)),
-        ...(strategy instanceof ApiTokenStrategy &&
+        ...(isApiToken &&
           config.apiTokenFile !== undefined && { isReplaced: (current) => strategy.isReplaced(current) }),
       });
     this.#manager = tenant ? undefined : keep();
-    const manager = tenant ?? (this.#manager as CredentialManager);
-    this.#interceptor = new AuthInterceptor({ origin, strategy, manager, events, transport });
+    this.#interceptor = new AuthInterceptor({
+      origin,
+      strategy,
+      source: tenant ?? (this.#manager as CredentialManager),
+      client,
+      adapter: defaults.adapter,
+      judgesByDefault: isApiToken || isLogin,
+      isFinal: isApiToken && config.apiToken !== undefined,
+      events,
+      transport,
+    });
     const adapter = adapterInNode();
     this.http = axios.create({ ...(adapter && { adapter }), ...defaults, baseURL: config.url });
     this.#interceptor.attach(this.http);

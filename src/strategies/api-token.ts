@@ -3,7 +3,7 @@ import { AuthError } from '../contract/auth-error';
 import type { ApiAnswer, AuthContext, AuthStrategy } from '../contract/auth-strategy';
 import { Credential, headersOf } from '../contract/credential';
 import { inject, injectable } from '../di';
-import { isRefusedCredential, messageOf } from '../qelos/refusal';
+import { isRefusedCredential, messageOf, NOT_CHECKED } from '../qelos/refusal';
 import { AUTH_CONFIG } from '../tokens';
 import { RefusedToken } from './refused-token';
 import { readSecretFile, UnreadableFile } from './secret-file';
@@ -102,9 +102,6 @@ export class ApiTokenStrategy implements AuthStrategy {
     });
   }
 }
-
-/** Recorded: what an auth service answers to a key when its database is closed, as while it is being deployed. */
-const NOT_CHECKED = 'API token authentication failed';
 
 function notChecked(): AuthError {
   return new AuthError(

@@ -1,13 +1,12 @@
 import type { CreateAxiosDefaults } from 'axios';
 import { AuthError } from '../contract/auth-error';
-import type { ApiAnswer, AuthContext, AuthStrategy } from '../contract/auth-strategy';
+import type { AuthContext, AuthStrategy } from '../contract/auth-strategy';
 import type { Credential } from '../contract/credential';
 import { CredentialManager, type CredentialManagerOptions } from '../credentials/credential-manager';
 import { toAuthError } from '../credentials/obtain-errors';
 import type { EventHub } from '../events';
-import type { CredentialSource } from '../http/auth-interceptor';
+import type { CredentialSource } from '../http/credential-check';
 import type { Transport } from '../http/transport';
-import { isRefusedCredential } from '../qelos/refusal';
 import { QelosAuth } from '../qelos-auth';
 import { ApiTokenStrategy } from '../strategies/api-token';
 import { takeUser } from '../strategies/sign-in-sdk';
@@ -162,11 +161,11 @@ export class Tenant implements CredentialManagerOptions, CredentialSource, Poole
     return strategy?.authorize && ((request, credential) => strategy.authorize?.(request, credential));
   }
 
-  /** An API token is looked up again when it is refused, as that in a file is. */
-  isRejected(answer: ApiAnswer): boolean {
+  /** Left to the library for an API token, which is looked up again when it is refused, as that in a file is. */
+  get isRejected(): AuthStrategy['isRejected'] {
     const strategy = this.#chosen;
-    if (strategy instanceof ApiTokenStrategy) return isRefusedCredential(answer);
-    return strategy?.isRejected?.(answer) ?? isRefusedCredential(answer);
+    if (!strategy?.isRejected || strategy instanceof ApiTokenStrategy) return undefined;
+    return (answer) => strategy.isRejected?.(answer) === true;
   }
 
   /** Loads the settings, and finds out whether they lead elsewhere. */
