@@ -3,7 +3,8 @@ import { AuthError } from '../contract/auth-error';
 import type { AuthStrategy } from '../contract/auth-strategy';
 import { Credential } from '../contract/credential';
 import type { EventHub } from '../events';
-import type { CredentialSource } from './credential-check';
+import { explainAnswer } from './answer';
+import { type CredentialSource, isKnown, noteKnown } from './credential-check';
 import { credentialHeaders } from './credential-headers';
 import { copyOf, Exchange, type Outcome, type RequestConfig, sendUntouched } from './exchange';
 import { answerIn } from './exposure';
@@ -50,9 +51,6 @@ export class AuthInterceptor {
   readonly #adapter: AxiosAdapter = (config) => this.#dispatch(config as Wrapped);
   /** What the refusal of a request that could not be sent again has led to. */
   #renewedForOthers: Credential | undefined;
-  /** A credential that a call has waited for, until a call with it succeeds: the server may not know it everywhere yet. */
-  #unproven: Credential | undefined;
-  #arrivedAt = 0;
 
   /** @param options - `transport`: what axios' http adapter sends with, where a request names nothing else */
   constructor(options: RefusalJudgeOptions & { events: Pick<EventHub, 'emit'>; transport?: Transport | undefined }) {
@@ -112,7 +110,7 @@ export class AuthInterceptor {
     return this.#send(exchange, credential).then(
       (response) => {
         if (response.status >= 300) return this.#goOn(exchange, { credential, response });
-        this.#proven(credential);
+        noteKnown(this.#manager, credential);
         return exchange.settle({ response });
       },
       (error) => this.#goOn(exchange, failed(credential, error)),
@@ -159,17 +157,11 @@ export class AuthInterceptor {
 
   async #arrived(exchange: Exchange, credential: Promise<Credential>): Promise<Credential> {
     try {
-      const arrived = await exchange.waitFor(credential);
-      this.#unproven = arrived;
-      this.#arrivedAt = performance.now();
-      return arrived;
+      exchange.waited = true;
+      return await exchange.waitFor(credential);
     } catch (error) {
       throw error instanceof AuthError ? error.again() : error; // it is one for all who wait
     }
-  }
-
-  #proven(credential: Credential): void {
-    if (this.#unproven === credential) this.#unproven = undefined;
   }
 
   #send(exchange: Exchange, credential: Credential, signed?: Headers): Promise<AxiosResponse> {
@@ -202,7 +194,7 @@ export class AuthInterceptor {
     const verdict = await this.#judge.of(exchange, credential, response);
     if (verdict === 'refused') return this.#successor(exchange, credential, response);
     if (verdict === 'untold') return undefined;
-    this.#proven(credential);
+    noteKnown(this.#manager, credential);
     if (exchange.renewed) this.#manager.replayed(credential, true);
     return verdict === 'unseen' ? this.#again(exchange, credential, response) : undefined;
   }
@@ -221,12 +213,13 @@ export class AuthInterceptor {
   /** The credential to send a refused request with once more; undefined if the refusal is its answer. */
   async #successor(exchange: Exchange, rejected: Credential, response: AxiosResponse): Promise<Credential | undefined> {
     const canResend = isReplayable(exchange.request.data);
-    if (canResend && (await this.#isUnknownYet(exchange, rejected))) {
+    if (canResend && (await this.#isUnknownYet(exchange, rejected, response))) {
       exchange.discard(response);
       this.#resent(exchange, response);
       return rejected;
     }
-    if (exchange.resends > 0) {
+    // Not after pauses alone: one that a call has found at hand may have ended, young as it is.
+    if (exchange.resends > exchange.pauses || (exchange.pauses > 0 && exchange.waited)) {
       if (exchange.renewed) this.#manager.replayed(rejected, false);
       if (exchange.resends >= MOST_RESENDS || !this.#manager.mayHaveEnded(rejected)) return undefined;
     }
@@ -243,9 +236,10 @@ export class AuthInterceptor {
     try {
       successor = next instanceof Credential ? next : await this.#arrived(exchange, next);
     } catch (error) {
-      // The API has said the same already, and its answer says more.
-      if (isKept && error instanceof AuthError && error.code === 'ERR_AUTH_TOKEN_REFUSED') return undefined;
-      throw error;
+      if (!isKept || !(error instanceof AuthError) || error.code !== 'ERR_AUTH_TOKEN_REFUSED') throw error;
+      // The API has said the same already: its answer stays, with the strategy's word on where a new token belongs.
+      explainAnswer(response, { authCode: error.code, hint: error.hint });
+      return undefined;
     }
     if (successor === rejected) return undefined;
     this.#resent(exchange, response);
@@ -256,12 +250,12 @@ export class AuthInterceptor {
    * Waits a moment where a credential that was only just obtained is refused by the auth service too, twice at most: a replica of
    * its database may lag behind. Another renewal would bring one that is just as new.
    */
-  async #isUnknownYet(exchange: Exchange, rejected: Credential): Promise<boolean> {
-    if (rejected !== this.#unproven || this.#manager.mayHaveEnded(rejected)) return false;
+  async #isUnknownYet(exchange: Exchange, rejected: Credential, response: AxiosResponse): Promise<boolean> {
+    const isOld = Date.now() - rejected.obtainedAt.getTime() > MOST_LAG_MS;
+    if (isOld || isKnown(this.#manager, rejected) || this.#manager.mayHaveEnded(rejected)) return false;
     const pause = LAG_PAUSES_MS[exchange.pauses];
-    const isOld = performance.now() - this.#arrivedAt > MOST_LAG_MS;
-    if (isOld || pause === undefined || (await this.#judge.standing(exchange, rejected)) !== 'refused') {
-      this.#unproven = undefined;
+    if (pause === undefined || (await this.#judge.standing(exchange, rejected, response)) !== 'refused') {
+      noteKnown(this.#manager, rejected);
       return false;
     }
     exchange.pauses++;

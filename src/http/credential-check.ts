@@ -4,7 +4,7 @@ import type { CredentialManager } from '../credentials/credential-manager';
 import { type Standing, saidBy } from '../qelos/refusal';
 
 /** Where credentials come from, and where it is told how they fared. */
-export type CredentialSource = Pick<CredentialManager, 'get' | 'mayHaveEnded' | 'replayed'>;
+export type CredentialSource = Pick<CredentialManager, 'get' | 'stageOf' | 'mayHaveEnded' | 'replayed'>;
 
 type Headers = InternalAxiosRequestConfig['headers'];
 
@@ -30,34 +30,51 @@ interface Check {
   readonly credential: Credential;
   readonly standing: Promise<Standing>;
   /** What was answered, and until when on the monotonic clock that holds; nothing while the answer is awaited. */
-  answered?: { readonly isRefusal: boolean; readonly until: number };
+  answered?: { readonly said: Standing; readonly until: number };
 }
 
-/** The last check of each account. Kept by account and not by handle: a tenant's handles come and go. */
+// Both are kept by account and not by handle: a tenant's handles come and go.
+/** The last check of each account. */
 const checks = new WeakMap<CredentialSource, Check>();
+/** The credential of each account that was accepted last, or that it is no use to wait for any longer. */
+const known = new WeakMap<CredentialSource, Credential>();
+
+/** Notes that the server has had the time to know a credential: from now on a refusal counts. */
+export function noteKnown(source: CredentialSource, credential: Credential): void {
+  if (known.get(source) !== credential) known.set(source, credential);
+}
+
+/** Whether the server is known to know a credential. */
+export function isKnown(source: CredentialSource, credential: Credential): boolean {
+  return known.get(source) === credential;
+}
 
 /**
  * What the auth service says of a credential: one `GET /api/me` with it, for all calls of that moment, remembered for 30 s;
- * not where the credential may have ended meanwhile. Never rejects.
+ * not where the credential may have ended meanwhile. One that was replaced is not asked about: its successor is at hand.
+ *
+ * @returns at once what is known; else a promise, which never rejects
  */
-export function standingOf(credential: Credential, options: CheckOptions): Promise<Standing> {
+export function standingOf(credential: Credential, options: CheckOptions): Standing | Promise<Standing> {
   const { source } = options;
+  const stage = source.stageOf(credential);
+  if (stage === 'replaced') return 'refused';
   const last = checks.get(source);
-  if (last?.credential === credential && isValid(last, source)) return last.standing;
+  if (last?.credential === credential) {
+    const { answered } = last;
+    if (!answered) return last.standing;
+    // One that was good may have ended since; one that was refused stays so.
+    const holds = stage === 'living' || answered.said === 'refused';
+    if (holds && performance.now() < answered.until) return answered.said;
+  }
   const standing = ask(credential, options);
   const check: Check = { credential, standing };
   checks.set(source, check);
   standing.then((said) => {
-    const isRefusal = said === 'refused';
-    check.answered = { isRefusal, until: performance.now() + (isRefusal ? REFUSAL_REMEMBERED_MS : REMEMBERED_MS) };
+    const forMs = said === 'refused' ? REFUSAL_REMEMBERED_MS : REMEMBERED_MS;
+    check.answered = { said, until: performance.now() + forMs };
   });
   return standing;
-}
-
-/** Whether a check still tells something: a credential that was good may have ended, one that was refused stays so. */
-function isValid({ credential, answered }: Check, source: CredentialSource): boolean {
-  if (!answered) return true;
-  return performance.now() < answered.until && (answered.isRefusal || !source.mayHaveEnded(credential));
 }
 
 async function ask(credential: Credential, { client, headersFor }: CheckOptions): Promise<Standing> {

@@ -32,6 +32,8 @@ export class Exchange implements SentCall {
   resends = 0;
   /** How often it waited for the server to know its credential. */
   pauses = 0;
+  /** Whether its credential was not at hand. */
+  waited = false;
   /** Whether a flight was awaited because this call was refused, and it is not known yet whether that has helped. */
   renewed = false;
   /** The copy that was sent last, and the credential on it. */

@@ -50,7 +50,7 @@ export class RefusalJudge {
     if (!isRefusal && !(status >= 400 && this.#isOwn)) return 'answered';
     const answer = await exchange.read(response);
     const standing =
-      !this.#isOwn && saidBy(answer) === 'unclear' ? await this.standing(exchange, credential) : undefined;
+      !this.#isOwn && saidBy(answer) === 'unclear' ? await this.standing(exchange, credential, response) : undefined;
     if (isRefusal) {
       const apiToken = 'x-api-key' in headersOf(credential);
       const canResend = isReplayable(exchange.request.data);
@@ -63,8 +63,10 @@ export class RefusalJudge {
    * What the auth service says of a credential, as far as the call can wait for it. `'nobody'` where the call goes by an adapter
    * of somebody's own, such as a mock: that answers for another server than the one which could be asked; or where the strategy
    * judges by itself.
+   *
+   * @param response - to be let go of before anybody is asked, as its connection may be the only one there is
    */
-  async standing(exchange: Exchange, credential: Credential): Promise<Standing> {
+  async standing(exchange: Exchange, credential: Credential, response: AxiosResponse): Promise<Standing> {
     const { client, source, adapter, origin, strategy } = this.#options;
     const { adapter: chosen } = exchange.config;
     if (this.#isOwn) return 'nobody';
@@ -77,6 +79,8 @@ export class RefusalJudge {
           ? signedHeaders(request, credential, strategy, origin)
           : credentialHeaders(request.headers, origin, credential),
     });
+    if (typeof standing === 'string') return standing;
+    if (!this.#options.isFinal) exchange.keep(response); // else it is the caller's, whatever is said
     return (await exchange.inTime(standing)) ?? 'untold';
   }
 

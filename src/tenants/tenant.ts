@@ -2,7 +2,7 @@ import type { CreateAxiosDefaults } from 'axios';
 import { AuthError } from '../contract/auth-error';
 import type { AuthContext, AuthStrategy } from '../contract/auth-strategy';
 import type { Credential } from '../contract/credential';
-import { CredentialManager, type CredentialManagerOptions } from '../credentials/credential-manager';
+import { CredentialManager, type CredentialManagerOptions, type Stage } from '../credentials/credential-manager';
 import { toAuthError } from '../credentials/obtain-errors';
 import type { EventHub } from '../events';
 import type { CredentialSource } from '../http/credential-check';
@@ -73,6 +73,10 @@ export class Tenant implements CredentialManagerOptions, CredentialSource, Poole
     return credential instanceof Promise
       ? credential.catch((error) => Promise.reject(named(error, this.id)))
       : credential;
+  }
+
+  stageOf(credential: Credential): Stage {
+    return this.#manager.stageOf(credential);
   }
 
   mayHaveEnded(credential: Credential): boolean {

@@ -361,7 +361,7 @@ describe('a call and its own time-out', () => {
     const { api, auth } = await expired();
     api.on('/x', ({ authorized }, response) => {
       if (authorized) return true; // and never answers
-      setTimeout(() => response.writeHead(401).end(), 200);
+      setTimeout(() => sendJson(response, 401, { message: 'authorization token is not valid.' }), 200);
       return true;
     });
     const begun = performance.now();
