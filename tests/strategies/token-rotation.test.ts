@@ -80,7 +80,7 @@ describe('a token that is replaced while the plugin runs', () => {
     }
     expect(statuses).toEqual(Array.from({ length: 500 }, () => 200));
     expect(checks()).toBe(10);
-  });
+  }, 30_000);
 
   it('and refused a while after: an upload that cannot be sent twice does not fail', async () => {
     await writeFile(file, old);
