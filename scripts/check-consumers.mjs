@@ -3,11 +3,13 @@
 // the packages in examples/strategies/ are users too, each with tests of its own.
 //
 // KEEP=1 leaves the scratch projects in place and says where they are.
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import {
   copyFileSync,
   cpSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -16,6 +18,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { checkReadme } from './check-readme.mjs';
 
 const LIMIT_MS = 240_000;
 const NODE_RELEASES = [20, 22, 24];
@@ -137,23 +140,42 @@ function checkRuntimes(label, dir, program = process.execPath) {
     check(`${label}: ${file}${file === 'both.mjs' ? ' (F58)' : ''}`, () => void run(dir, program, file));
 }
 
-/** Other Node releases come from npm, which has them for most platforms. */
-function checkNodeRelease(dir, release) {
+/** The program of a Node release: this one, or what npm has for most platforms; undefined if it has none. */
+function nodeOf(release) {
+  if (process.version.startsWith(`v${release}.`)) return process.execPath;
   const platform = process.platform === 'win32' ? 'win' : process.platform;
   const name = `node-${platform}-${process.arch}`;
   const home = join(scratch, `node-${release}`);
-  let missing;
   try {
-    run(dir, 'npm', 'install', '--prefix', home, '--no-audit', '--no-fund', '--loglevel=error', `${name}@${release}`);
+    const quiet = ['--no-audit', '--no-fund', '--loglevel=error'];
+    if (!existsSync(home)) run('.', 'npm', 'install', '--prefix', home, ...quiet, `${name}@${release}`);
   } catch (error) {
     // Only a package that does not exist is no fault: E404 for the platform, ETARGET for the release.
     if (!(error instanceof CheckFailed && /E404|ETARGET|EBADPLATFORM/.test(error.message))) throw error;
-    missing = `npm has no ${name}@${release}`;
   }
-  if (missing) return check(`Node ${release}`, () => missing);
   const binaries = join(home, 'node_modules', name, 'bin');
-  const program = ['node', 'node.exe'].map((file) => join(binaries, file)).find(existsSync);
+  return ['node', 'node.exe'].map((file) => join(binaries, file)).find(existsSync);
+}
+
+function checkNodeRelease(dir, release) {
+  const program = nodeOf(release);
+  if (program === undefined) return check(`Node ${release}`, () => 'npm has none for this platform');
   checkRuntimes(`Node ${run(dir, program, '--version').trim()}`, dir, program);
+}
+
+/** The README's quick start against an embedded Qelos, which runs in a process of its own with the packed library. */
+async function checkReadmeAgainstServer(current, tarball) {
+  const server = spawn(process.execPath, [join(current, 'serve-readme.cjs')], { stdio: ['ignore', 'pipe', 'inherit'] });
+  try {
+    const [env] = await once(server.stdout, 'data');
+    const parent = join(scratch, 'readme');
+    mkdirSync(parent);
+    // What the README has its readers type is for a shell.
+    const shell = (cwd, command) => run(cwd, ...(process.platform === 'win32' ? ['cmd', '/c'] : ['sh', '-c']), command);
+    checkReadme({ parent, tarball, env: String(env), run: shell, check, newerNode: nodeOf(24) });
+  } finally {
+    server.kill();
+  }
 }
 
 function checkLoaders(dir) {
@@ -195,6 +217,21 @@ function checkCommand(dir) {
   check('npx qelos-auth doctor', () => {
     const failure = failureOf(() => run(dir, 'npx', '--no-install', 'qelos-auth', 'doctor'));
     if (!/exit code 2\n✗ configuration {2}QELOS_URL is missing\./.test(failure)) throw new CheckFailed(failure);
+  });
+}
+
+/** What `npx qelos-auth init` writes, away from this repository: tested, compiled, and compiled code that starts. */
+function checkTemplate(current, tarball) {
+  const dir = join(scratch, 'my-plugin');
+  check('npx qelos-auth init: installed, tested, compiled and started', () => {
+    run(current, 'npx', '--no-install', 'qelos-auth', 'init', dir);
+    const install = ['--no-audit', '--no-fund', '--prefer-offline', '--loglevel=error'];
+    run(dir, 'npm', 'install', tarball, ...install);
+    run(dir, 'npm', 'test');
+    run(dir, 'npm', 'run', 'typecheck');
+    run(dir, 'npm', 'run', 'build');
+    const failure = failureOf(() => node(dir, 'dist/main.js'));
+    if (!/exit code 1\nERR_AUTH_CONFIG: QELOS_URL is missing/.test(failure)) throw new CheckFailed(failure);
   });
 }
 
@@ -261,6 +298,8 @@ try {
   const current = createCurrentProject(tarball);
   checkRuntimes(`Node ${process.version}`, current);
   checkCommand(current);
+  checkTemplate(current, tarball);
+  await checkReadmeAgainstServer(current, tarball);
   checkLoaders(current);
   checkTestRunners(current);
   for (const version of COMPILERS) checkCompiler(`TypeScript ${version}`, current, version);

@@ -1,5 +1,6 @@
 import { inspect } from 'node:util';
 import { AuthError } from './contract/auth-error';
+import { given } from './own-properties';
 
 /** Where the Qelos instance is and what may be used to sign in. Secrets are strings as the server takes them. */
 export interface AuthConfig {
@@ -9,11 +10,15 @@ export interface AuthConfig {
   readonly apiToken?: string | undefined;
   /** Path of a file that holds the API token, such as a mounted secret; read when it is needed, and looked at again later. */
   readonly apiTokenFile?: string | undefined;
+  /** Access token of a session that exists already. Alone, it is used until it is refused. */
+  readonly accessToken?: string | undefined;
+  /** Refresh token of a session that exists already; good for one refresh, so share a store to keep its successors over a restart. */
+  readonly refreshToken?: string | undefined;
   readonly username?: string | undefined;
   readonly password?: string | undefined;
   /** Identifier (`_id`) of the workspace that the credential must be bound to. */
   readonly workspace?: string | undefined;
-  /** Name of the strategy to use, instead of the first that has all it needs. */
+  /** Name of the strategy to use, instead of the first that has all it needs. With `apiTokenFile`, `api-token` is `api-token-file`. */
   readonly strategy?: string | undefined;
   /** Accept an `http:` URL of a host that is not this machine. Credentials then travel readable. Default: false. */
   readonly allowInsecureUrl?: boolean | undefined;
@@ -25,15 +30,20 @@ export interface AuthConfig {
 }
 
 /** The environment variables read, by the setting they give. */
-const VARIABLES = {
+export const VARIABLES = {
   url: 'QELOS_URL',
   apiToken: 'QELOS_API_TOKEN',
   apiTokenFile: 'QELOS_API_TOKEN_FILE',
+  accessToken: 'QELOS_ACCESS_TOKEN',
+  refreshToken: 'QELOS_REFRESH_TOKEN',
   username: 'QELOS_USERNAME',
   password: 'QELOS_PASSWORD',
   workspace: 'QELOS_WORKSPACE',
   strategy: 'QELOS_AUTH_STRATEGY',
 } as const;
+
+/** The settings that are a token, of which less is possible than of a password. */
+const TOKENS: readonly string[] = ['apiToken', 'accessToken', 'refreshToken'];
 
 export const DEFAULT_TIMEOUT_MS = 20_000;
 
@@ -50,6 +60,8 @@ class LoadedAuthConfig implements AuthConfig {
   readonly allowInsecureUrl: boolean;
   readonly timeoutMs: number;
   readonly #apiToken: string | undefined;
+  readonly #accessToken: string | undefined;
+  readonly #refreshToken: string | undefined;
   readonly #password: string | undefined;
 
   static {
@@ -62,8 +74,19 @@ class LoadedAuthConfig implements AuthConfig {
     });
   }
 
-  constructor({ apiToken, password, url, allowInsecureUrl, timeoutMs, ...others }: AuthConfig) {
+  constructor({
+    apiToken,
+    accessToken,
+    refreshToken,
+    password,
+    url,
+    allowInsecureUrl,
+    timeoutMs,
+    ...others
+  }: AuthConfig) {
     this.#apiToken = apiToken;
+    this.#accessToken = accessToken;
+    this.#refreshToken = refreshToken;
     this.#password = password;
     this.url = url;
     this.allowInsecureUrl = allowInsecureUrl ?? false;
@@ -75,13 +98,21 @@ class LoadedAuthConfig implements AuthConfig {
     return this.#apiToken;
   }
 
+  get accessToken(): string | undefined {
+    return this.#accessToken;
+  }
+
+  get refreshToken(): string | undefined {
+    return this.#refreshToken;
+  }
+
   get password(): string | undefined {
     return this.#password;
   }
 
   [inspect.custom](): object {
-    const shown = this.#apiToken === undefined && this.#password === undefined ? {} : { secrets: '[hidden]' };
-    return { ...this, ...shown };
+    const secrets = this.#apiToken ?? this.#accessToken ?? this.#refreshToken ?? this.#password;
+    return { ...this, ...(secrets !== undefined && { secrets: '[hidden]' }) };
   }
 }
 
@@ -114,25 +145,9 @@ export function loadAuthConfig(
   return new LoadedAuthConfig(settings as AuthConfig);
 }
 
-/**
- * A property that somebody gave an object or its class; not one of the prototype that all objects share, where a polluted one
- * would count as a setting of everybody's.
- */
-export function given<T extends object, K extends keyof T>(from: T, name: K): T[K] | undefined {
-  let holder: object = from;
-  for (let next: object | null; !Object.hasOwn(holder, name); holder = next) {
-    next = Object.getPrototypeOf(holder);
-    if (next === null) break;
-    if (Object.getPrototypeOf(next) === null && Object.hasOwn(next, name)) return undefined;
-  }
-  return from[name];
-}
-
-/** Names a setting as its user knows it. */
-function label(setting: keyof typeof VARIABLES, overrides: Partial<AuthConfig>): string {
-  return given(overrides, setting) === undefined
-    ? VARIABLES[setting]
-    : `${VARIABLES[setting]} (option config.${setting})`;
+/** Settings that somebody registered as a plain object, checked like any other; those that have been checked as they are. */
+export function checkedConfig(config: AuthConfig): AuthConfig {
+  return config instanceof LoadedAuthConfig ? config : loadAuthConfig({}, config);
 }
 
 function readSettings(
@@ -142,15 +157,16 @@ function readSettings(
 ): Partial<AuthConfig> {
   const settings: { -readonly [K in keyof AuthConfig]?: AuthConfig[K] } = Object.create(null);
   for (const setting of Object.keys(VARIABLES) as (keyof typeof VARIABLES)[]) {
-    const raw = given(overrides, setting) ?? given(env, VARIABLES[setting]);
+    const override = given(overrides, setting);
+    const raw = override ?? given(env, VARIABLES[setting]);
     if (raw === undefined) continue;
-    const name = label(setting, overrides);
+    const name = override === undefined ? VARIABLES[setting] : `${VARIABLES[setting]} (option config.${setting})`;
     if (typeof raw !== 'string') {
       faults.push(`${name} must be a string, and is of type ${typeof raw}`);
       continue;
     }
     const value = raw.trim(); // removes a byte-order mark too
-    const fault = setting === 'url' ? undefined : faultOf(value, setting === 'apiToken');
+    const fault = setting === 'url' ? undefined : faultOf(value, TOKENS.includes(setting));
     if (fault === undefined) settings[setting] = value;
     else faults.push(`${name} ${fault}`);
   }
@@ -158,6 +174,8 @@ function readSettings(
   if (settings.apiToken !== undefined && settings.apiTokenFile !== undefined) {
     faults.push(`${VARIABLES.apiToken} and ${VARIABLES.apiTokenFile} are both set: keep one of them`);
   }
+  // Who pins the API token has it from a file as well.
+  if (settings.strategy === 'api-token' && settings.apiTokenFile !== undefined) settings.strategy = 'api-token-file';
   const allowInsecureUrl = given(overrides, 'allowInsecureUrl');
   if (allowInsecureUrl !== undefined) settings.allowInsecureUrl = allowInsecureUrl;
   const timeoutMs = given(overrides, 'timeoutMs');
@@ -190,8 +208,7 @@ export function faultOf(value: string, isToken: boolean): string | undefined {
   if (hasControlCharacter(value)) return 'holds a line end or another control character inside';
   if (!isToken) return undefined;
   if (/^(["'`]).*\1$/.test(value)) return 'is in quotes: remove them';
-  if (!/^[\x21-\x7e]+$/.test(value))
-    return 'holds a blank, an invisible or a non-ASCII character, which no API token does';
+  if (!/^[\x21-\x7e]+$/.test(value)) return 'holds a blank, an invisible or a non-ASCII character, which no token does';
   return undefined;
 }
 
@@ -242,7 +259,8 @@ export function isLoopback(hostname: string): boolean {
 /** Half a pair is a mistake, unless something else is there to sign in with. */
 function checkCredentials(given: Partial<AuthConfig>, faults: string[]): void {
   const isPinnedElsewhere = given.strategy !== undefined && given.strategy !== 'oauth-refresh';
-  if (given.apiToken !== undefined || given.apiTokenFile !== undefined || isPinnedElsewhere) return;
+  const another = given.apiToken ?? given.apiTokenFile ?? given.accessToken ?? given.refreshToken;
+  if (another !== undefined || isPinnedElsewhere) return;
   const named = (setting: 'username' | 'password') => faults.some((text) => text.startsWith(VARIABLES[setting]));
   if (given.username !== undefined && given.password === undefined && !named('password')) {
     faults.push('QELOS_USERNAME is set without QELOS_PASSWORD');

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { inspect, promisify } from 'node:util';
 import { describe, expect, it, jest } from '@jest/globals';
 import { type AuthConfig, isLoopback, loadAuthConfig } from '../src/config';
-import { createQelosAuth } from '../src/container';
 import { AuthError } from '../src/contract/auth-error';
+import { createQelosAuth } from '../src/create-qelos-auth';
 import { expectNoSecret, sinksOf } from './support/sinks';
 
 type Env = Record<string, string | undefined>;
@@ -220,7 +220,9 @@ describe('F16 what does not make a configuration', () => {
     expect(() => createQelosAuth({ env: { QELOS_URL: url } })).toThrow(
       expect.objectContaining({
         code: 'ERR_AUTH_NO_STRATEGY',
-        message: expect.stringMatching(/api-token: QELOS_API_TOKEN\n- oauth-refresh: QELOS_USERNAME, QELOS_PASSWORD/),
+        message: expect.stringMatching(
+          /api-token: QELOS_API_TOKEN\n- api-token-file: QELOS_API_TOKEN_FILE\n- session: .*\n- oauth-refresh: QELOS_USERNAME, QELOS_PASSWORD/,
+        ),
       }),
     );
   });
@@ -231,7 +233,7 @@ describe('F16 what does not make a configuration', () => {
       expect.objectContaining({
         code: 'ERR_AUTH_CONFIG',
         message: expect.stringContaining('QELOS_AUTH_STRATEGY'),
-        hint: expect.stringContaining('api-token, oauth-refresh'),
+        hint: expect.stringContaining('api-token, api-token-file, session, oauth-refresh'),
       }),
     );
   });

@@ -117,7 +117,13 @@ describe('what is registered', () => {
     register();
     const service = container.resolve(Service);
     expect(service.http).toBe(service.auth.http);
-    expect(service.strategies.map(({ name }) => name)).toEqual(['api-token', 'oauth-refresh', 'cli-login']);
+    expect(service.strategies.map(({ name }) => name)).toEqual([
+      'api-token',
+      'api-token-file',
+      'session',
+      'oauth-refresh',
+      'cli-login',
+    ]);
     expect(await whoAmI(service.http)).toBe('admin');
   });
 
@@ -183,7 +189,7 @@ describe('what is registered', () => {
   });
 
   it('uses a CREDENTIAL_STORE that is registered', async () => {
-    const store = { load: jest.fn(async () => undefined), save: jest.fn(async () => {}) };
+    const store = { load: jest.fn(async () => undefined), save: jest.fn(async () => true) };
     container.register<CredentialStore>(CREDENTIAL_STORE, { useValue: store });
     register();
     await container.resolve(QelosAuth).signIn();
@@ -261,7 +267,7 @@ describe('child containers', () => {
 
   it('that have a CREDENTIAL_STORE of their own have an instance of their own', async () => {
     register();
-    const store = { load: jest.fn(async () => undefined), save: jest.fn(async () => {}) };
+    const store = { load: jest.fn(async () => undefined), save: jest.fn(async () => true) };
     const child = container.createChildContainer();
     child.register<CredentialStore>(CREDENTIAL_STORE, { useValue: store });
     await container.resolve(QelosAuth).signIn();
@@ -279,9 +285,15 @@ describe('child containers', () => {
       skipped: [
         { name: 'own', missing: ['OWN_KEY'] },
         { name: 'api-token', missing: ['QELOS_API_TOKEN'] },
+        { name: 'api-token-file', missing: ['QELOS_API_TOKEN_FILE'] },
+        { name: 'session', missing: ['QELOS_ACCESS_TOKEN or QELOS_REFRESH_TOKEN'] },
       ],
     });
-    expect(container.resolve(QelosAuth).strategy.skipped.map(({ name }) => name)).toEqual(['api-token']);
+    expect(container.resolve(QelosAuth).strategy.skipped.map(({ name }) => name)).toEqual([
+      'api-token',
+      'api-token-file',
+      'session',
+    ]);
   });
 
   it('follow their nearest owner, however deep', async () => {
@@ -433,7 +445,11 @@ describe('createQelosAuth', () => {
       const auth = createQelosAuth({ env: {}, config: account() });
       expect(auth.strategy).toEqual({
         name: 'oauth-refresh',
-        skipped: [{ name: 'api-token', missing: ['QELOS_API_TOKEN'] }],
+        skipped: [
+          { name: 'api-token', missing: ['QELOS_API_TOKEN'] },
+          { name: 'api-token-file', missing: ['QELOS_API_TOKEN_FILE'] },
+          { name: 'session', missing: ['QELOS_ACCESS_TOKEN or QELOS_REFRESH_TOKEN'] },
+        ],
       });
       expect(await whoAmI(auth.http)).toBe('admin');
       await auth.close();
@@ -487,11 +503,11 @@ describe('F54 no secret is in any sink', () => {
     const auth = container.resolve(QelosAuth);
     const texts: string[] = [];
     const store: CredentialStore = {
-      load: async () => texts.at(-1),
-      save: async (_key, text) => void texts.push(text),
+      load: async () => ({ text: texts.at(-1) ?? '', generation: texts.length }),
+      save: async (_key, text) => texts.push(text) > 0,
     };
     const storing = container.createChildContainer();
-    storing.register(CREDENTIAL_STORE, { useValue: store });
+    storing.register<CredentialStore>(CREDENTIAL_STORE, { useValue: store });
     const { http } = storing.resolve(QelosAuth);
     await http.get('/api/me');
     server.expireAccessTokens();

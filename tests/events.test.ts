@@ -153,7 +153,14 @@ describe('a whole life', () => {
     expect(heard).toEqual([
       [
         'strategySelected',
-        { strategy: 'oauth-refresh', skipped: [{ name: 'api-token', missing: ['QELOS_API_TOKEN'] }] },
+        {
+          strategy: 'oauth-refresh',
+          skipped: [
+            { name: 'api-token', missing: ['QELOS_API_TOKEN'] },
+            { name: 'api-token-file', missing: ['QELOS_API_TOKEN_FILE'] },
+            { name: 'session', missing: ['QELOS_ACCESS_TOKEN or QELOS_REFRESH_TOKEN'] },
+          ],
+        },
       ],
       ['signedIn', { strategy: 'oauth-refresh', expiresAt: expect.any(Date) }],
       ['refreshed', { strategy: 'oauth-refresh', expiresAt: expect.any(Date), adopted: false }],
@@ -175,7 +182,7 @@ describe('a whole life', () => {
     await http.get(ENTITIES).catch(() => {});
     expect(heard.at(-1)).toEqual([
       'refreshFailed',
-      { strategy: 'oauth-refresh', code: 'ERR_AUTH_UNAVAILABLE', status: 503, retryAfterMs: 9_000 },
+      { strategy: 'oauth-refresh', code: 'ERR_AUTH_UNAVAILABLE', httpStatus: 503, retryAfterMs: 9_000 },
     ]);
   });
 
@@ -205,10 +212,11 @@ describe('a whole life', () => {
     const texts: string[] = [];
     let fails = false;
     const store: CredentialStore = {
-      load: async () => texts.at(-1),
+      load: async () => ({ text: texts.at(-1) ?? '', generation: texts.length }),
       save: async (_key, text) => {
         texts.push(text);
         if (fails) throw new Error(`cannot write ${text}`);
+        return true;
       },
     };
     const { http } = start({ store });

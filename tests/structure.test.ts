@@ -37,9 +37,10 @@ test('nothing but sdk/ imports @qelos/sdk', () => {
 
 test('the list of built-in strategies stands in one file of the library', () => {
   const listing = namesWhere((text) =>
-    ['ApiTokenStrategy', 'OAuthRefreshStrategy'].every((s) => text.includes(`new ${s}(`)),
+    ['ApiTokenStrategy', 'OAuthRefreshStrategy'].every((name) => new RegExp(`import .*\\b${name}\\b`).test(text)),
   );
   expect(listing).toEqual(['strategies/built-in.ts']);
+  expect(namesWhere((text) => /\bnew (?:ApiToken|OAuthRefresh|Session|CliLogin)\w*Strategy\(/.test(text))).toEqual([]);
 });
 
 test('package.json exports the entries of scripts/entries.mjs', () => {
@@ -59,4 +60,10 @@ test('the main entry imports no other one', () => {
     .filter(({ name }) => !own.some((folder) => name.startsWith(`${folder}/`)))
     .filter(({ text }) => own.some((folder) => new RegExp(`'\\.{1,2}/(?:[^']*/)?${folder}(?:/[^']*)?'`).test(text)));
   expect(importers.map(({ name }) => name)).toEqual([]);
+});
+
+test('the library takes axios from http/axios.ts, which knows that of the plugin; and types from anywhere', () => {
+  const importers = namesWhere((text) => /^import (?!type )[^;]*from 'axios'|require\('axios'\)/m.test(text));
+  // The command is a program of its own.
+  expect(importers.filter((name) => !name.startsWith('cli/'))).toEqual(['http/axios.ts']);
 });

@@ -1,5 +1,6 @@
-import axios, { type AxiosInstance } from 'axios';
+import type { AxiosInstance } from 'axios';
 import { isLoopback } from '../config';
+import { axiosInUse } from '../http/axios';
 import { QelosAuth } from '../qelos-auth';
 import { checkAccount, checkProbe, type ProbeCall, withoutAccount } from './account';
 import { callAnonymously } from './answer';
@@ -9,9 +10,9 @@ import { checkClock, checkServer, isQelos, type Seen } from './server';
 
 export interface DiagnoseOptions {
   /** A call of yours to make with the account's credential, such as the one that fails. Default: none. */
-  readonly probe?: ProbeCall;
+  readonly probe?: ProbeCall | undefined;
   /** Milliseconds that each call may take. Signing in has `config.timeoutMs` besides. Default: 10,000. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
 }
 
 const DEFAULT_TIMEOUT_MS = 10_000;
@@ -43,7 +44,7 @@ export function diagnose(
   options: DiagnoseOptions = {},
 ): Promise<Diagnosis> {
   if (!(target instanceof QelosAuth)) {
-    return run(target.url, axios.create({ baseURL: target.url }), undefined, options);
+    return run(target.url, axiosInUse().create({ baseURL: target.url }), undefined, options);
   }
   const { http } = target;
   const running = options.probe === undefined ? underWay.get(target) : undefined;

@@ -1,9 +1,10 @@
-import axios, { type AxiosAdapter, type AxiosInstance, type AxiosResponse } from 'axios';
+import type { AxiosAdapter, AxiosInstance, AxiosResponse } from 'axios';
 import { AuthError } from '../contract/auth-error';
-import type { AuthStrategy } from '../contract/auth-strategy';
+import type { StrategyObject } from '../contract/auth-strategy';
 import { Credential } from '../contract/credential';
 import type { EventHub } from '../events';
 import { explainAnswer } from './answer';
+import { axiosOf } from './axios';
 import { type CredentialSource, isKnown, noteKnown } from './credential-check';
 import { credentialHeaders } from './credential-headers';
 import { copyOf, Exchange, type Outcome, type RequestConfig, sendUntouched } from './exchange';
@@ -41,7 +42,7 @@ interface Attempt extends Outcome {
  */
 export class AuthInterceptor {
   readonly #origin: Origin;
-  readonly #strategy: AuthStrategy;
+  readonly #strategy: StrategyObject;
   readonly #manager: CredentialSource;
   readonly #events: Pick<EventHub, 'emit'>;
   readonly #transport: Transport | undefined;
@@ -100,6 +101,7 @@ export class AuthInterceptor {
   }
 
   #dispatch(config: Wrapped): Promise<AxiosResponse> {
+    const axios = axiosOf(config);
     config.adapter = config[this.#wrapped] ?? (axios.defaults.adapter as AxiosAdapter);
     delete config[this.#wrapped];
     const send = axios.getAdapter(config.adapter, config);

@@ -1,7 +1,8 @@
-import { AxiosHeaders, type AxiosInstance, type InternalAxiosRequestConfig } from 'axios';
+import type { AxiosInstance, InternalAxiosRequestConfig } from 'axios';
 import type { Credential } from '../contract/credential';
 import type { CredentialManager } from '../credentials/credential-manager';
 import { type Standing, saidBy } from '../qelos/refusal';
+import { axiosInUse } from './axios';
 
 /** Where credentials come from, and where it is told how they fared. */
 export type CredentialSource = Pick<CredentialManager, 'get' | 'stageOf' | 'mayHaveEnded' | 'replayed'>;
@@ -81,7 +82,7 @@ async function ask(credential: Credential, { client, headersFor }: CheckOptions)
   try {
     const http = client(AbortSignal.timeout(PATIENCE_MS));
     const { baseURL = '' } = http.defaults;
-    const request = { method: 'get', url: ME, baseURL, headers: new AxiosHeaders() };
+    const request = { method: 'get', url: ME, baseURL, headers: new (axiosInUse().AxiosHeaders)() };
     const headers = await headersFor(request, credential);
     const { status, data } = await http.get(ME, { headers, validateStatus: null });
     if (status === 200) return typeof data === 'object' && data !== null ? 'good' : 'nobody';

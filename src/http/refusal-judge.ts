@@ -1,5 +1,5 @@
 import type { AxiosAdapter, AxiosInstance, AxiosResponse, InternalAxiosRequestConfig } from 'axios';
-import type { ApiAnswer, AuthStrategy } from '../contract/auth-strategy';
+import type { ApiAnswer, StrategyObject } from '../contract/auth-strategy';
 import { type Credential, headersOf } from '../contract/credential';
 import { explainRefusal, type Standing, saidBy } from '../qelos/refusal';
 import { explainAnswer } from './answer';
@@ -12,14 +12,12 @@ import { isReplayable } from './upload';
 
 export interface RefusalJudgeOptions {
   readonly origin: Origin;
-  readonly strategy: AuthStrategy;
+  readonly strategy: StrategyObject;
   readonly source: CredentialSource;
   /** The bare client for the instance, which ends with the signal. */
   client(signal: AbortSignal): AxiosInstance;
   /** The adapter that the bare client sends with, if it is not axios' own. */
   readonly adapter?: InternalAxiosRequestConfig['adapter'];
-  /** Whether the strategy's `isRejected` is ours, so that the library may find out more than it. */
-  readonly judgesByDefault?: boolean;
   /** Whether nothing can take the place of a refused credential. */
   readonly isFinal?: boolean;
 }
@@ -85,7 +83,7 @@ export class RefusalJudge {
   }
 
   get #isOwn(): boolean {
-    return this.#options.strategy.isRejected !== undefined && !this.#options.judgesByDefault;
+    return this.#options.strategy.isRejected !== undefined;
   }
 
   #verdict(answer: ApiAnswer, standing: Standing | undefined): Verdict {

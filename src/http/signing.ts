@@ -1,5 +1,5 @@
 import type { InternalAxiosRequestConfig } from 'axios';
-import type { AuthStrategy, OutgoingRequest } from '../contract/auth-strategy';
+import type { OutgoingRequest, StrategyObject } from '../contract/auth-strategy';
 import type { Credential } from '../contract/credential';
 import { nameOf, toAuthError } from '../credentials/obtain-errors';
 import { credentialHeaders } from './credential-headers';
@@ -15,7 +15,7 @@ type Headers = InternalAxiosRequestConfig['headers'];
 export async function signedHeaders(
   request: InternalAxiosRequestConfig,
   credential: Credential,
-  strategy: AuthStrategy,
+  strategy: StrategyObject,
   origin: Origin,
 ): Promise<Headers> {
   const headers = credentialHeaders(request.headers, origin, undefined);

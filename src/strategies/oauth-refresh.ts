@@ -24,6 +24,11 @@ export class OAuthRefreshStrategy implements AuthStrategy {
     return [...(username ? [] : ['QELOS_USERNAME']), ...(password ? [] : ['QELOS_PASSWORD'])];
   }
 
+  account(): string {
+    const { username, workspace } = this.#config;
+    return JSON.stringify([username, workspace]);
+  }
+
   /**
    * Signs in; again in the workspace that the former session had. Recorded: the server puts a member who names none into that of
    * his last log-in, so that a plugin would move whenever somebody signs the same user in elsewhere.
@@ -62,19 +67,11 @@ export class OAuthRefreshStrategy implements AuthStrategy {
 
   /** @throws AuthError `ERR_AUTH_REFUSED` (retryable: the server refuses now and then a token that is good) */
   async refresh(current: Credential, context: AuthContext): Promise<Credential> {
-    const { sdk, lastStatus } = signInSdk(this.#config.url, context, 'refresh');
-    try {
-      const { payload } = await sdk.authentication.refreshToken(current.refreshToken);
-      // An answer without a refresh token leaves the old one in force (RFC 6749, 6).
-      const refreshToken = payload.refreshToken ?? current.refreshToken;
-      const credential = Credential.bearer(payload.token, { refreshToken });
-      sources.set(credential, this.#config);
-      keepWorkspace(credential, workspaceOf(current));
-      return credential;
-    } catch (error) {
-      if (lastStatus() === 401) throw refusedRefresh();
-      throw isMissingPayload(error) ? noSession('refresh') : error;
-    }
+    const { accessToken, refreshToken } = await refreshSession(this.#config.url, current.refreshToken, context);
+    const credential = Credential.bearer(accessToken, { refreshToken });
+    sources.set(credential, this.#config);
+    keepWorkspace(credential, workspaceOf(current));
+    return credential;
   }
 
   /**
@@ -85,6 +82,28 @@ export class OAuthRefreshStrategy implements AuthStrategy {
     const source = sources.get(former);
     const isKnown = source ? source.username === this.#config.username : claimsOf(former) !== undefined;
     return isKnown ? { workspace: workspaceOf(former) } : undefined;
+  }
+}
+
+/**
+ * The next tokens of a session.
+ *
+ * @throws AuthError `ERR_AUTH_REFUSED` (retryable: the server refuses now and then a token that is good),
+ *   `ERR_AUTH_BAD_RESPONSE` or `ERR_AUTH_UNAVAILABLE`
+ */
+export async function refreshSession(
+  url: string,
+  refreshToken: string | undefined,
+  context: AuthContext,
+): Promise<{ readonly accessToken: string; readonly refreshToken: string | undefined }> {
+  const { sdk, lastStatus } = signInSdk(url, context, 'refresh');
+  try {
+    const { payload } = await sdk.authentication.refreshToken(refreshToken);
+    // An answer without a refresh token leaves the old one in force (RFC 6749, 6).
+    return { accessToken: payload.token, refreshToken: payload.refreshToken ?? refreshToken };
+  } catch (error) {
+    if (lastStatus() === 401) throw refusedRefresh();
+    throw isMissingPayload(error) ? noSession('refresh') : error;
   }
 }
 
@@ -136,7 +155,7 @@ export function isWriteConflict(body: unknown): boolean {
 export function writeConflict(): AuthError {
   return new AuthError('ERR_AUTH_UNAVAILABLE', 'The sign-in was answered with a write conflict (HTTP status 401).', {
     hint: 'Other processes were signing in as the same user. Retried automatically; a user of its own for each plugin avoids it.',
-    status: 401,
+    httpStatus: 401,
     retryable: true,
   });
 }
@@ -147,20 +166,20 @@ function refusedPassword(hasWorked: boolean): AuthError {
   if (hasWorked) {
     return new AuthError('ERR_AUTH_REFUSED', text, {
       hint: 'They have worked before. Either the auth service is being deployed, and refuses right ones meanwhile, or the password was changed or the user removed since: try them in the Qelos log-in page of QELOS_URL. Retried automatically, less and less often.',
-      status: 401,
+      httpStatus: 401,
       retryable: true,
     });
   }
   return new AuthError('ERR_AUTH_REFUSED', text, {
     hint: 'One of: a wrong password, an unknown user, other upper and lower case in the user name; the server does not say which. Try them in the Qelos log-in page of QELOS_URL. To spare the account, the next try waits.',
-    status: 401,
+    httpStatus: 401,
   });
 }
 
 function refusedRefresh(): AuthError {
   return new AuthError('ERR_AUTH_REFUSED', 'The refresh token was refused (HTTP status 401).', {
-    hint: 'The session was used, revoked or has ended; signing in again follows by itself.',
-    status: 401,
+    hint: 'The session was used, revoked or has ended. Where there is something to sign in with, that follows automatically.',
+    httpStatus: 401,
     retryable: true,
   });
 }

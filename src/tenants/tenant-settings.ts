@@ -1,21 +1,23 @@
 import { type AuthConfig, loadAuthConfig } from '../config';
 import { AuthError, isAuthError, kindOf } from '../contract/auth-error';
-import type { AuthStrategy } from '../contract/auth-strategy';
-import { Origin } from '../http/origin';
-import { warnOfInsecureUrl } from '../qelos-auth';
-import { strategiesOf } from '../strategies/built-in';
+import type { StrategyObject } from '../contract/auth-strategy';
+import { Origin, warnOfInsecureUrl } from '../http/origin';
+import { tenantStrategies } from '../strategies/built-in';
 import { type Selection, StrategyResolver } from '../strategies/resolver';
 import { AllowedHosts } from './allowed-hosts';
 
-/** A tenant's settings, by the names of {@link AuthConfig}; nothing of them is read from the environment or from a file. */
-export type TenantConfig = Omit<AuthConfig, 'timeoutMs' | 'apiTokenFile'>;
+/**
+ * A tenant's settings, by the names of {@link AuthConfig}; nothing of them is read from the environment or from a file. No
+ * session that exists: its rotated refresh token would be lost whenever the tenant makes room for another one.
+ */
+export type TenantConfig = Omit<AuthConfig, 'timeoutMs' | 'apiTokenFile' | 'accessToken' | 'refreshToken'>;
 
 /** Gives the settings of a tenant, or `undefined` if there is none of that name. */
 type LoadTenant = (tenant: string) => Promise<TenantConfig | undefined> | TenantConfig | undefined;
 
 /** What is checked of a tenant's settings, and what they are made into. */
 interface TenantSettingsOptions {
-  strategies?: ((config: AuthConfig, tenant: string) => readonly AuthStrategy[]) | undefined;
+  strategies?: ((config: AuthConfig, tenant: string) => readonly StrategyObject[]) | undefined;
   allowedHosts?: readonly string[] | undefined;
 }
 
@@ -81,7 +83,7 @@ export class TenantSettings {
   #choose(config: AuthConfig, tenant: string): Selection {
     try {
       const custom = this.#strategies?.(config, tenant) ?? [];
-      const candidates = [...custom, ...strategiesOf(config)];
+      const candidates = [...custom, ...tenantStrategies(config)];
       return new StrategyResolver(candidates).resolve(config.strategy);
     } catch (error) {
       throw isAuthError(error) ? error : strategiesFailed(error);

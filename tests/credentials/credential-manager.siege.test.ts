@@ -3,6 +3,7 @@ import { describe, expect, it, jest } from '@jest/globals';
 import { AuthError } from '../../src/contract/auth-error';
 import { Credential, lifetimeOf, serializeCredential } from '../../src/contract/credential';
 import { CredentialManager } from '../../src/credentials/credential-manager';
+import { MemoryStore } from '../support/memory-store';
 import { webToken } from './json-web-token';
 import { Managed } from './managed';
 import { fails, outage, refused, session } from './scripted';
@@ -11,15 +12,14 @@ import { settled } from './set-clock';
 describe('S09 a credential that was taken over and is refused', () => {
   /** A manager that has just taken over a sibling's credential in place of a refused one. */
   async function adopted() {
-    const texts = new Map<string, string>();
-    const store = { load: async (key: string) => texts.get(key), save: async () => {} };
+    const store = new MemoryStore();
     const managed = new Managed({ store });
     const first = await managed.signIn();
     const seconds = Math.floor(Date.now() / 1_000);
     const sibling = Credential.bearer(webToken({ iat: seconds, exp: seconds + 3_600 }), {
       refreshToken: 'of-a-sibling',
     });
-    texts.set('scripted', serializeCredential(sibling));
+    store.put(serializeCredential(sibling));
     const second = await managed.manager.get(first);
     expect(managed.strategy.asked).toEqual([]);
     return { ...managed, manager: managed.manager, second };
@@ -127,16 +127,26 @@ describe('S10 whatever a strategy throws', () => {
     const { manager, strategy, failureOf } = new Managed();
     const Foreign = other().AuthError;
     expect(Foreign).not.toBe(AuthError);
-    const thrown = new Foreign('ERR_AUTH_WORKSPACE', 'elsewhere', { hint: 'Go there.', status: 409 });
+    const thrown = new Foreign('ERR_AUTH_WORKSPACE', 'elsewhere', { hint: 'Go there.', httpStatus: 409 });
     strategy.signInSteps.push(fails(thrown));
     const error = await failureOf(manager.get());
     expect(error).toBeInstanceOf(AuthError);
-    expect(error).toMatchObject({ code: 'ERR_AUTH_WORKSPACE', message: 'elsewhere', hint: 'Go there.', status: 409 });
+    expect(error).toMatchObject({
+      code: 'ERR_AUTH_WORKSPACE',
+      message: 'elsewhere',
+      hint: 'Go there.',
+      httpStatus: 409,
+    });
   });
 
   it('ERR_AUTH_REFUSED cools down by its code', async () => {
     const { manager, strategy, failureOf } = new Managed();
-    const thrown = new AuthError('ERR_AUTH_REFUSED', 'no', { hint: '', status: 401, retryable: true, retryAfterMs: 1 });
+    const thrown = new AuthError('ERR_AUTH_REFUSED', 'no', {
+      hint: '',
+      httpStatus: 401,
+      retryable: true,
+      retryAfterMs: 1,
+    });
     strategy.signInSteps.push(...Array.from({ length: 9 }, () => fails(thrown)));
     expect(await failureOf(manager.get())).toMatchObject({ code: 'ERR_AUTH_REFUSED', retryAfterMs: 30_000 });
     expect(strategy.asked).toEqual(['sign-in']);
@@ -223,9 +233,10 @@ describe('S12 between two moments', () => {
 
   it('a refusal while a look at what may have replaced the credential is under way gets another one', async () => {
     let seen = (_isReplaced: boolean): void => {};
-    const managed = new Managed({ isReplaced: () => new Promise<boolean>((resolve) => (seen = resolve)) });
+    const managed = new Managed();
     const { manager, strategy, clock } = managed;
-    Object.assign(strategy, { refresh: undefined });
+    const isReplaced = () => new Promise<boolean>((resolve) => (seen = resolve));
+    Object.assign(strategy, { refresh: undefined, isReplaced });
     const first = await managed.signIn(Credential.apiKey('first'));
     await clock.advance(5_000);
     expect(manager.get()).toBe(first); // looks in the background
@@ -247,7 +258,10 @@ describe('S14 the async context of a flight', () => {
     const managed = new Managed({
       store: {
         load: async () => void note('load'),
-        save: async () => note('save'),
+        save: async () => {
+          note('save');
+          return true;
+        },
       },
     });
     const { manager, strategy, events } = managed;
@@ -273,7 +287,7 @@ describe('S14 the async context of a flight', () => {
     });
     expect(seen.map(([where]) => where)).toEqual([
       ...['load', 'sign-in', 'sign-in, later', 'save', 'signedIn'],
-      ...['load', 'refreshFailed'],
+      ...['load', 'save', 'refreshFailed'], // that it was refused
     ]);
     expect(new Set(seen.map(([, context]) => context))).toEqual(new Set([undefined]));
   });

@@ -5,6 +5,7 @@ import { Credential, serializeCredential } from '../../src/contract/credential';
 import { CredentialManager } from '../../src/credentials/credential-manager';
 import { causedBy } from '../../src/credentials/obtain-errors';
 import { EventHub } from '../../src/events';
+import { MemoryStore } from '../support/memory-store';
 import { Managed } from './managed';
 import { conflict, fails, HARD_FROM, hiccup, LIFE, never, outage, refused, session, spurious } from './scripted';
 import { SetClock, settled } from './set-clock';
@@ -91,7 +92,7 @@ describe('W02 a renewal that fails for a moment', () => {
     strategy.signInSteps.push(...times(9, () => fails(hiccup())));
     const failure = failureOf(manager.get());
     await clock.advance(750);
-    expect(await failure).toMatchObject({ status: 503 });
+    expect(await failure).toMatchObject({ httpStatus: 503 });
     expect(strategy.count('sign-in')).toBe(3);
   });
 
@@ -105,7 +106,7 @@ describe('W02 a renewal that fails for a moment', () => {
     strategy.signInSteps.push(...times(9, () => slow));
     const failure = failureOf(manager.get());
     await clock.advance(20_000);
-    expect(await failure).toMatchObject({ status: 503 });
+    expect(await failure).toMatchObject({ httpStatus: 503 });
     expect(strategy.count('sign-in')).toBeLessThan(6);
   });
 
@@ -224,7 +225,7 @@ describe('W03 an outage', () => {
 });
 
 describe('W06 a password that worked before and is refused', () => {
-  const refusedNow = () => new AuthError('ERR_AUTH_REFUSED', 'no', { hint: '', status: 401, retryable: true });
+  const refusedNow = () => new AuthError('ERR_AUTH_REFUSED', 'no', { hint: '', httpStatus: 401, retryable: true });
 
   it('is tried again after 1 s, doubling to 4 s for a minute and to 30 s afterwards, and says so', async () => {
     const managed = new Managed();
@@ -460,7 +461,9 @@ describe('W04 a sign-in', () => {
   it('is told of what another process had, too', async () => {
     const ended = Credential.bearer('ended', { expiresAt: new Date(Date.now() - 1) });
     const text = serializeCredential(ended);
-    const managed = new Managed({ store: { load: async () => text, save: async () => {} } });
+    const store = new MemoryStore();
+    store.put(text, 'scripted');
+    const managed = new Managed({ store });
     await managed.manager.get();
     expect(managed.strategy.formers.map((former) => former && serializeCredential(former))).toEqual([text]);
   });

@@ -50,6 +50,16 @@ describe.each(adapters)('a time-out over the adapter %s', (_, options) => {
       response.once('close', () => clearInterval(timer));
     });
 
+  it('S03: leaves no timer behind when its call is over', async () => {
+    const { api, get } = await open();
+    const timersOf = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+    api.on('/404', (_, response) => void response.writeHead(404).end());
+    await get('/warm', { timeout: 0 });
+    const before = timersOf();
+    for (let i = 0; i < 20; i++) await failure(get(i % 2 ? '/x' : '/404', { timeout: 3_600_000 }));
+    expect(timersOf() - before).toBeLessThan(10); // connections that are kept have timers too, one each
+  });
+
   describe.each([200, 401, 403, 503])('a body with status %i', (status) => {
     it.each([false, true])('S03: ends a buffered call (dripping: %s)', async (drips) => {
       const { api, get } = await open();

@@ -14,10 +14,10 @@ import axios, {
 } from 'axios';
 import { type DependencyContainer, instanceCachingFactory, container as rootContainer } from 'tsyringe';
 import type { AuthConfig } from '../../src/config';
-import type { QelosAuthOptions } from '../../src/container';
 import { AuthError, type AuthErrorCode } from '../../src/contract/auth-error';
 import type { AuthStrategy } from '../../src/contract/auth-strategy';
 import { type Credential, headersOf } from '../../src/contract/credential';
+import type { QelosAuthOptions } from '../../src/create-qelos-auth';
 import type { AuthEvents } from '../../src/events';
 import type { IUser, QelosAdministratorSDK } from '../../src/sdk/qelos-sdk.types';
 import { ApiTokenStrategy } from '../../src/strategies/api-token';
@@ -205,7 +205,7 @@ function toAuthError(error: unknown): AuthError {
   const message = error instanceof Error ? error.message : String(error);
   return new AuthError(code, `Sign-in failed: ${message}`, {
     hint: 'Check QELOS_URL and the credentials.',
-    status,
+    httpStatus: status,
     retryable: !isRefusal,
     cause: error,
   });

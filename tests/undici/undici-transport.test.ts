@@ -856,6 +856,20 @@ describe('over undici', () => {
     await closed;
   });
 
+  it('a request given up before its connection stands is never sent', async () => {
+    const api = await startBackend();
+    const transport = undici();
+    const options = { protocol: 'http:', hostname: '127.0.0.1', port: api.port, method: 'GET', headers: {} };
+    const given = transport.request({ ...options, path: '/given-up' }, () => {}).on('error', () => {});
+    given.end();
+    await new Promise<void>((resolve) => {
+      const onAnswer = (answer: Readable) => void answer.resume().once('end', resolve);
+      transport.request({ ...options, path: '/wanted' }, onAnswer).end();
+      setImmediate(() => given.destroy()); // both are with undici by now, and no connection stands
+    });
+    expect(api.received.map(({ url }) => url)).toEqual(['/wanted']);
+  });
+
   it.each([
     ['of another class', () => new (class extends https.Agent {})()],
     ['with certificates of its own', () => trusting],
