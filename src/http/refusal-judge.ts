@@ -83,7 +83,7 @@ export class RefusalJudge {
   }
 
   get #isOwn(): boolean {
-    return this.#options.strategy.isRejected !== undefined;
+    return this.#options.strategy.isRejected !== undefined && !this.#options.isFinal;
   }
 
   #verdict(answer: ApiAnswer, standing: Standing | undefined): Verdict {

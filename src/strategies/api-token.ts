@@ -35,6 +35,11 @@ export class ApiTokenStrategy implements AuthStrategy {
     if (credential) return credential;
     throw refusedToken('QELOS_API_TOKEN', 'set it, then start again', { httpStatus: 401 });
   }
+
+  /** There is no other token to be had. */
+  isRejected(): boolean {
+    return false;
+  }
 }
 
 /** Recorded: services behind the gateway answer a refused key with an empty 401, so nobody can say why. */

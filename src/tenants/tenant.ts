@@ -9,6 +9,7 @@ import type { EventHub } from '../events';
 import type { CredentialSource } from '../http/credential-check';
 import type { Transport } from '../http/transport';
 import { isRefusedCredential } from '../qelos/refusal';
+import { ApiTokenStrategy } from '../strategies/api-token';
 import { takeUser } from '../strategies/sign-in-sdk';
 import type { Pooled, TenantPool } from './tenant-pool';
 import type { LoadedTenant, TenantSettings } from './tenant-settings';
@@ -176,7 +177,7 @@ export class Tenant implements CredentialManagerOptions, CredentialSource, Poole
   /** What is configured is looked up again when it is refused, though its strategy knows no other. */
   get isRejected(): AuthStrategy['isRejected'] {
     const strategy = this.#chosen;
-    if (!strategy?.isRejected) return undefined;
+    if (!strategy?.isRejected || strategy instanceof ApiTokenStrategy) return undefined;
     return (answer) => (strategy.isConfigured && isRefusedCredential(answer)) || strategy.isRejected?.(answer) === true;
   }
 
