@@ -53,6 +53,10 @@ export class Account {
   readonly #sdkCalls: SdkCalls;
   #sdk: QelosAdministratorSDK | undefined;
 
+  /** Not for plugins: an account is a part of a `QelosAuth`, or a tenant's handle. */
+  constructor(made: never);
+  /** @internal */
+  constructor(parts: AccountParts);
   constructor({ url, source, strategy, events, axios: defaults, transport }: AccountParts) {
     this.#url = url;
     this.#strategy = strategy;

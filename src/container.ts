@@ -58,7 +58,7 @@ export function registerQelosAuth(container: DependencyContainer, given: Registe
   const options = ownOptions(given);
   const { name, env = name === undefined ? undefined : {}, strategies = [], store } = options;
   // An account with a name has its inputs in a container of its own, where they don't mix with those of the other.
-  const home = name === undefined ? container : container.createChildContainer();
+  const home = name === undefined ? container : apartFrom(container);
   const environment = () => env ?? process.env;
   const owners = new WeakMap<DependencyContainer, Owner>();
   const ownerOf = (asked: DependencyContainer): Owner => {
@@ -86,6 +86,15 @@ export function registerQelosAuth(container: DependencyContainer, given: Registe
   container.register<QelosAuth>(tokens.auth, { useFactory: (asked) => ownerOf(asked).auth('QelosAuth') });
   container.register(tokens.http, { useFactory: (asked) => ownerOf(asked).auth('QELOS_HTTP').http });
   container.register(tokens.sdk, { useFactory: (asked) => ownerOf(asked).auth('QELOS_SDK').sdk });
+}
+
+/** A child whose inputs are none of the parent's account: to what is made in it, that is the same as to everybody else. */
+function apartFrom(container: DependencyContainer): DependencyContainer {
+  const child = container.createChildContainer();
+  for (const token of [QelosAuth, QELOS_HTTP, QELOS_SDK]) {
+    child.register<unknown>(token, { useFactory: () => container.resolve<unknown>(token) });
+  }
+  return child;
 }
 
 /** A container that has inputs of its own, and what is made of them: each part once, when it is first needed. */

@@ -3,10 +3,10 @@ import { type AuthConfig, DEFAULT_TIMEOUT_MS } from './config';
 import type { StrategyObject, StrategyOption } from './contract/auth-strategy';
 import type { CredentialStore } from './contract/credential-store';
 import { CredentialManager } from './credentials/credential-manager';
+import { nameOf } from './credentials/obtain-errors';
 import { shareKey } from './credentials/sharing';
 import { containerWith } from './di';
 import { EventHub } from './events';
-import { createBareClient } from './http/bare-client';
 import { Origin, warnOfInsecureUrl } from './http/origin';
 import { checkedTransport, type Transport } from './http/transport';
 import { ownOptions } from './own-properties';
@@ -15,6 +15,7 @@ import { storeFromEnv } from './stores/store-from-env';
 import { builtInStrategies } from './strategies/built-in';
 import { loadConfigOrCli } from './strategies/cli-login';
 import { StrategyResolver } from './strategies/resolver';
+import { strategyContext } from './strategies/strategy-context';
 import { AUTH_CONFIG, AUTH_ENV, type Environment } from './tokens';
 
 export interface QelosAuthOptions extends InstanceOptions {
@@ -62,12 +63,11 @@ export function assemble({ config, candidates, env, store: given, axios, transpo
   const store = given ?? own?.store;
   const storeKey = store && shareKey(url, strategy);
   const events = new EventHub();
-  const origin = new Origin(url);
-  if (allowInsecureUrl && origin.isPlain) warnOfInsecureUrl();
+  if (allowInsecureUrl && new Origin(url).isPlain) warnOfInsecureUrl();
   const manager = new CredentialManager({
     strategy,
     events,
-    context: (signal) => ({ signal, http: createBareClient(url, origin, signal, connection) }),
+    context: (signal) => strategyContext(signal, { url, strategy: nameOf(strategy), connection, events }),
     timeoutMs,
     ...(storeKey !== undefined && { store, storeKey }),
   });

@@ -7,6 +7,7 @@ export type {
   AuthContext,
   AuthStrategy,
   OutgoingRequest,
+  RequiredAction,
   StrategyObject,
   StrategyOption,
 } from './contract/auth-strategy';

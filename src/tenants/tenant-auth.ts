@@ -5,8 +5,6 @@ import { AuthError } from '../contract/auth-error';
 import type { StrategyObject } from '../contract/auth-strategy';
 import { closedError } from '../credentials/credential-manager';
 import { type AuthEvents, EventHub } from '../events';
-import { createBareClient } from '../http/bare-client';
-import { Origin } from '../http/origin';
 import { checkedTransport, type Transport } from '../http/transport';
 import { ownOptions } from '../own-properties';
 import type { InstanceOptions } from '../qelos-auth';
@@ -96,8 +94,7 @@ export class TenantAuth {
       settings: new TenantSettings(load, { strategies, allowedHosts }),
       pool: this.#pool,
       moved: new WeakSet(),
-      client: (url, signal) =>
-        createBareClient(url, new Origin(url), signal, { ...(transport && { transport }), ...axios }),
+      connection: { ...(transport && { transport }), ...axios },
       emit: (event, detail) => this.#events.emit(event, detail),
     };
   }
