@@ -3,8 +3,10 @@ import { AuthError } from './contract/auth-error';
 import type { StrategyObject } from './contract/auth-strategy';
 import { nameOf } from './credentials/obtain-errors';
 import type { EventHub } from './events';
-import { AuthInterceptor, type CredentialSource } from './http/auth-interceptor';
+import { AuthInterceptor, type FixedHeaders } from './http/auth-interceptor';
 import { axiosInUse } from './http/axios';
+import { createBareClient } from './http/bare-client';
+import type { CredentialSource } from './http/credential-check';
 import { within } from './http/deadline';
 import { createFetch } from './http/fetch';
 import { timeoutOf } from './http/limits';
@@ -14,6 +16,7 @@ import type { Transport } from './http/transport';
 import type { IUser, QelosAdministratorSDK } from './sdk/qelos-sdk.types';
 import { sdkError } from './sdk/sdk-answer';
 import { SdkCalls } from './sdk/sdk-calls';
+import { ApiTokenStrategy } from './strategies/api-token';
 import { loadSdk, takeUser } from './strategies/sign-in-sdk';
 
 declare module 'axios' {
@@ -36,6 +39,8 @@ export interface AccountParts {
   events: Pick<EventHub, 'emit'>;
   axios?: CreateAxiosDefaults | undefined;
   transport?: Transport | undefined;
+  /** What every request has in the place of a caller's own, or has not. */
+  headers?: FixedHeaders | undefined;
 }
 
 /** What calls as one account of one Qelos instance are made with, over a source of credentials that it does not own. */
@@ -54,10 +59,22 @@ export class Account {
   constructor(made: never);
   /** @internal */
   constructor(parts: AccountParts);
-  constructor({ url, source, strategy, events, axios: defaults, transport }: AccountParts) {
+  constructor({ url, source, strategy, events, axios: defaults, transport, headers }: AccountParts) {
     this.#url = url;
     this.#strategy = strategy;
-    this.#interceptor = new AuthInterceptor({ origin: new Origin(url), strategy, manager: source, events, transport });
+    const origin = new Origin(url);
+    const connection = { ...(transport && { transport }), ...defaults };
+    this.#interceptor = new AuthInterceptor({
+      origin,
+      strategy,
+      source,
+      client: (signal) => createBareClient(url, origin, signal, connection),
+      adapter: defaults?.adapter,
+      isFinal: strategy instanceof ApiTokenStrategy,
+      events,
+      transport,
+      headers,
+    });
     const adapter = adapterInNode();
     this.http = axiosInUse().create({ ...(adapter && { adapter }), ...defaults, baseURL: url });
     this.#interceptor.attach(this.http);

@@ -3,8 +3,9 @@ import { Account, type AccountParts } from '../account';
 import { AuthError } from '../contract/auth-error';
 import type { AuthStrategy } from '../contract/auth-strategy';
 import type { Credential } from '../contract/credential';
-import type { CredentialSource } from '../http/auth-interceptor';
-import { type ApiRefusal, explainRefusal } from '../qelos/refusal';
+import type { FixedHeaders } from '../http/auth-interceptor';
+import type { CredentialSource } from '../http/credential-check';
+import type { ApiRefusal } from '../qelos/refusal';
 import { IMPERSONATION } from '../sdk/other-credentials';
 import type { QelosAdministratorSDK } from '../sdk/qelos-sdk.types';
 import { type IncomingSource, incomingCredential } from './incoming-credential';
@@ -71,6 +72,7 @@ const OF_THE_CALLER: AuthStrategy = {
   name: 'acting-for',
   missing: () => [],
   signIn: () => Promise.reject(noCredential()),
+  isRejected: () => false,
 };
 
 /** One credential that nobody here can renew. It never leads to that of the plugin. */
@@ -86,14 +88,18 @@ class Incoming implements CredentialSource {
     return this.credential ?? Promise.reject(noCredential());
   }
 
+  stageOf(): 'living' {
+    return 'living';
+  }
+
   mayHaveEnded(): boolean {
     return false;
   }
 
   replayed(): void {}
 
-  explain(answer: { status: number; data: unknown }, apiToken: boolean): ApiRefusal {
-    const { authCode } = explainRefusal(answer, apiToken);
+  explain({ authCode, hint }: ApiRefusal): ApiRefusal {
+    if (authCode === 'ERR_AUTH_UNAVAILABLE') return { authCode, hint };
     return { authCode, hint: authCode === 'ERR_AUTH_FORBIDDEN' ? FORBIDDEN : REFUSED };
   }
 }
@@ -115,30 +121,12 @@ function noCredential(): AuthError {
  *
  * @throws AuthError `ERR_AUTH_CONFIG` if an identifier cannot be one: without a user the account would act as itself
  */
-export function impersonating(whom: Impersonated, { strategy, ...parts }: AccountParts): ActingHandle {
+export function impersonating(whom: Impersonated, parts: AccountParts): ActingHandle {
   const headers = impersonationOf(whom);
-  const acting: AuthStrategy = {
-    name: strategy.name,
-    missing: () => [],
-    signIn: (context, former) => strategy.signIn(context, former),
-    ...(strategy.isRejected && { isRejected: (answer) => strategy.isRejected?.(answer) ?? false }),
-    authorize(request, credential) {
-      for (const [name, value] of headers) {
-        if (value === undefined) request.headers.delete(name);
-        else request.headers.set(name, value);
-      }
-      if (strategy.authorize) return strategy.authorize(request, credential);
-      credential.applyTo(request.headers);
-    },
-  };
-  return new Handle(() => new Account({ ...parts, strategy: acting }));
+  return new Handle(() => new Account({ ...parts, headers }));
 }
 
-function impersonationOf({
-  user,
-  workspace,
-  tenant,
-}: Impersonated): readonly (readonly [string, string | undefined])[] {
+function impersonationOf({ user, workspace, tenant }: Impersonated): FixedHeaders {
   const isId = (value: unknown) => typeof value === 'string' && /^[\x21-\x7e]{1,200}$/.test(value);
   const faults = Object.entries({ user, workspace, tenant }).flatMap(([name, value]) =>
     isId(value) || (value === undefined && name !== 'user') ? [] : [name],

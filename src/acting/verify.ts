@@ -6,9 +6,9 @@ import { errorFromAnswer, toAuthError } from '../credentials/obtain-errors';
 import { inOwnContext } from '../credentials/own-context';
 import { keyOf, RecentMap } from '../credentials/recent-map';
 import { within } from '../http/deadline';
-import { isRefusedCredential } from '../qelos/refusal';
+import { saidBy } from '../qelos/refusal';
 import type { IUser } from '../sdk/qelos-sdk.types';
-import { isNotChecked, notChecked } from '../strategies/api-token';
+import { notChecked } from '../strategies/api-token';
 import { noSession } from '../strategies/sign-in-sdk';
 import { type IncomingSource, incomingCredential } from './incoming-credential';
 
@@ -80,10 +80,9 @@ export class Verifier {
     const send = (signal = new AbortController().signal) => this.#client(signal).get<unknown>('/api/me', config);
     try {
       const answer = await within(this.#timeoutMs, send, tookTooLong);
-      if (isRefusedCredential(answer)) {
-        if (isNotChecked(answer.data)) throw notChecked();
-        return undefined;
-      }
+      const said = saidBy(answer);
+      if (said === 'unchecked') throw notChecked();
+      if (said === 'refused' || said === 'unclear') return undefined; // nobody else answers for the auth service here
       const { status, data } = answer;
       if (status !== 200) throw errorFromAnswer(OPERATION, { status, retryAfter: answer.headers['retry-after'] });
       if (typeof data !== 'object' || data === null || !('_id' in data)) throw noSession(OPERATION);

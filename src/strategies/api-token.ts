@@ -3,7 +3,7 @@ import { AuthError, type AuthErrorDetails } from '../contract/auth-error';
 import type { AuthContext, AuthStrategy } from '../contract/auth-strategy';
 import { Credential } from '../contract/credential';
 import { inject, injectable } from '../di';
-import { messageOf } from '../qelos/refusal';
+import { messageOf, NOT_CHECKED } from '../qelos/refusal';
 import { AUTH_CONFIG } from '../tokens';
 import { noSession, signInSdk, workspaceMismatch } from './sign-in-sdk';
 
@@ -50,14 +50,6 @@ export function refusedToken(setting: string, then: string, details: Omit<AuthEr
   });
 }
 
-/** Recorded: what an auth service answers to a key when its database is closed, as while it is being deployed. */
-const NOT_CHECKED = 'API token authentication failed';
-
-/** Whether an answer to a key says that it could not be looked up, and nothing about the key. */
-export function isNotChecked(body: unknown): boolean {
-  return messageOf(body) === NOT_CHECKED;
-}
-
 export function notChecked(): AuthError {
   return new AuthError(
     'ERR_AUTH_UNAVAILABLE',
@@ -87,7 +79,7 @@ export async function checkApiToken(
     user = await sdk.authentication.apiTokenSignin(token);
   } catch (error) {
     if (lastStatus() === 401) {
-      if (isNotChecked(lastBody())) throw notChecked();
+      if (messageOf(lastBody()) === NOT_CHECKED) throw notChecked();
       return undefined;
     }
     throw error;
