@@ -6,7 +6,7 @@ import type { EventHub } from '../events';
 import { explainAnswer } from './answer';
 import { axiosOf } from './axios';
 import { type CredentialSource, isKnown, noteKnown } from './credential-check';
-import { credentialHeaders } from './credential-headers';
+import { credentialHeaders, type FixedHeaders, withFixed } from './credential-headers';
 import { copyOf, Exchange, type Outcome, type RequestConfig, sendUntouched } from './exchange';
 import { answerIn } from './exposure';
 import { type Origin, resolveUrl } from './origin';
@@ -26,9 +26,6 @@ const MOST_LAG_MS = 10_000;
 
 type Wrapped = RequestConfig & { [wrapped: symbol]: RequestConfig['adapter'] };
 type Headers = RequestConfig['headers'];
-
-/** Headers by their names; undefined: there is none. */
-export type FixedHeaders = readonly (readonly [name: string, value: string | undefined])[];
 
 /** What came back for one send with a credential. */
 interface Attempt extends Outcome {
@@ -163,7 +160,9 @@ export class AuthInterceptor {
     const ready = credential instanceof Credential ? credential : await this.#arrived(exchange, credential);
     const signed =
       this.#strategy.authorize &&
-      (await exchange.waitFor(signedHeaders(this.#asSent(exchange.request), ready, this.#strategy, this.#origin)));
+      (await exchange.waitFor(
+        signedHeaders(withFixed(exchange.request, this.#fixed), ready, this.#strategy, this.#origin),
+      ));
     try {
       return { credential: ready, response: await this.#send(exchange, ready, signed) };
     } catch (error) {
@@ -180,21 +179,9 @@ export class AuthInterceptor {
     }
   }
 
-  /** A request with the headers that all have here, which no caller can change. */
-  #asSent(request: RequestConfig): RequestConfig {
-    if (!this.#fixed) return request;
-    const copy = copyOf(request);
-    copy.headers = request.headers.concat();
-    for (const [name, value] of this.#fixed) {
-      if (value === undefined) copy.headers.delete(name);
-      else copy.headers.set(name, value);
-    }
-    return copy;
-  }
-
   #send(exchange: Exchange, credential: Credential, signed?: Headers): Promise<AxiosResponse> {
     try {
-      const request = this.#asSent(exchange.request);
+      const request = withFixed(exchange.request, this.#fixed);
       const copy = copyOf(request);
       copy.headers = signed ?? credentialHeaders(request.headers, this.#origin, credential);
       copy.maxRedirects = 0; // they are followed here
