@@ -3,7 +3,14 @@ export { createQelosAuth, type QelosAuthOptions, registerQelosAuth } from './con
 export { AuthError, type AuthErrorCode, type AuthErrorDetails, isAuthError } from './contract/auth-error';
 export type { ApiAnswer, AuthContext, AuthStrategy, OutgoingRequest, StrategyOption } from './contract/auth-strategy';
 export { Credential, type CredentialOptions } from './contract/credential';
-export type { CredentialStore } from './contract/credential-store';
+export type {
+  CredentialStore,
+  LockOptions,
+  SaveOptions,
+  StoredCredential,
+  StoreOptions,
+  UnlockOptions,
+} from './contract/credential-store';
 export type { ProbeCall } from './diagnose/account';
 export { type DiagnoseOptions, diagnose } from './diagnose/diagnose';
 export type { Check, CheckId, CheckOutcome, Diagnosis } from './diagnose/diagnosis';
@@ -14,6 +21,7 @@ export { type InstanceOptions, QelosAuth } from './qelos-auth';
 /** The types of the SDK's modules, and of what their methods take and give. */
 export type * as QelosSdk from './sdk/qelos-sdk.types';
 export type { QelosAdministratorSDK } from './sdk/qelos-sdk.types';
+export { type EncryptionKey, encryptedStore } from './stores/encrypted-store';
 export { ApiTokenStrategy } from './strategies/api-token';
 export { CliLoginStrategy } from './strategies/cli-login';
 export { OAuthRefreshStrategy } from './strategies/oauth-refresh';

@@ -183,7 +183,7 @@ describe('what is registered', () => {
   });
 
   it('uses a CREDENTIAL_STORE that is registered', async () => {
-    const store = { load: jest.fn(async () => undefined), save: jest.fn(async () => {}) };
+    const store = { load: jest.fn(async () => undefined), save: jest.fn(async () => true) };
     container.register<CredentialStore>(CREDENTIAL_STORE, { useValue: store });
     register();
     await container.resolve(QelosAuth).signIn();
@@ -261,7 +261,7 @@ describe('child containers', () => {
 
   it('that have a CREDENTIAL_STORE of their own have an instance of their own', async () => {
     register();
-    const store = { load: jest.fn(async () => undefined), save: jest.fn(async () => {}) };
+    const store = { load: jest.fn(async () => undefined), save: jest.fn(async () => true) };
     const child = container.createChildContainer();
     child.register<CredentialStore>(CREDENTIAL_STORE, { useValue: store });
     await container.resolve(QelosAuth).signIn();
@@ -491,11 +491,11 @@ describe('F54 no secret is in any sink', () => {
     const auth = container.resolve(QelosAuth);
     const texts: string[] = [];
     const store: CredentialStore = {
-      load: async () => texts.at(-1),
-      save: async (_key, text) => void texts.push(text),
+      load: async () => ({ text: texts.at(-1) ?? '', generation: texts.length }),
+      save: async (_key, text) => texts.push(text) > 0,
     };
     const storing = container.createChildContainer();
-    storing.register(CREDENTIAL_STORE, { useValue: store });
+    storing.register<CredentialStore>(CREDENTIAL_STORE, { useValue: store });
     const { http } = storing.resolve(QelosAuth);
     await http.get('/api/me');
     server.expireAccessTokens();

@@ -211,10 +211,11 @@ describe('a whole life', () => {
     const texts: string[] = [];
     let fails = false;
     const store: CredentialStore = {
-      load: async () => texts.at(-1),
+      load: async () => ({ text: texts.at(-1) ?? '', generation: texts.length }),
       save: async (_key, text) => {
         texts.push(text);
         if (fails) throw new Error(`cannot write ${text}`);
+        return true;
       },
     };
     const { http } = start({ store });

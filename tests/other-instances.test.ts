@@ -70,7 +70,7 @@ describe('auth.for', () => {
   });
 
   it('takes over no store, not even that of the global container', async () => {
-    const store = { load: jest.fn(async () => undefined), save: jest.fn(async () => {}) };
+    const store = { load: jest.fn(async () => undefined), save: jest.fn(async () => true) };
     rootContainer.register(CREDENTIAL_STORE, { useValue: store });
     whenDone(() => rootContainer.reset());
     const { username, password } = second.users[0] as QelosServer['users'][number];

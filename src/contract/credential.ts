@@ -190,20 +190,33 @@ export function isSameCredential(a: Credential, b: Credential): boolean {
   return JSON.stringify(headersOf(a)) === JSON.stringify(headersOf(b));
 }
 
-/** A credential as text for a store. A secret. */
-export function serializeCredential(credential: Credential): string {
-  const { expiresAt, obtainedAt } = credential;
-  return JSON.stringify({ version: 1, ...secretsOf(credential), expiresAt, obtainedAt });
+/**
+ * A credential as text for a store. A secret.
+ *
+ * @param hasEnded - whether it is good for nothing any more but for its refresh token
+ */
+export function serializeCredential(credential: Credential, { hasEnded = false } = {}): string {
+  const { obtainedAt } = credential;
+  const expiresAt = hasEnded ? new Date(0) : credential.expiresAt;
+  return JSON.stringify({ version: 1, ...secretsOf(credential), expiresAt, obtainedAt, lifeMs: lifeOf(credential) });
 }
 
-/** A credential from a store's text; undefined if it is not one that this version wrote. */
-export function parseCredential(text: string): Credential | undefined {
+/**
+ * A credential from a store's text; undefined if it is not one that this version wrote. Its life is what is left of it, and no
+ * longer than it was when it was obtained: the clock of this machine may be slow.
+ *
+ * @param clockErrorMs - how far this machine's clock is known to be ahead of the server's
+ */
+export function parseCredential(text: string, clockErrorMs = 0): Credential | undefined {
   try {
-    const { version, headers, refreshToken, expiresAt, obtainedAt } = JSON.parse(text);
+    const { version, headers, refreshToken, expiresAt, obtainedAt, lifeMs } = JSON.parse(text);
     if (version !== 1) return undefined;
     const checked = secretsOf(Credential.headers(headers)).headers;
     if (refreshToken !== undefined) assertSendable(refreshToken, 'refresh token', VISIBLE);
-    return restore({ headers: checked, refreshToken }, { ...endingAt(expiresAt), obtainedAt: validDate(obtainedAt) });
+    const ending = endingAt(expiresAt, Date.now() - clockErrorMs);
+    const isLonger = ending.lifeMs !== undefined && ending.lifeMs > lifeMs + ROUNDED_MS;
+    const times = { ...ending, ...(isLonger && { lifeMs }), obtainedAt: validDate(obtainedAt) };
+    return restore({ headers: checked, refreshToken }, times);
   } catch {
     return undefined;
   }
@@ -214,9 +227,9 @@ function validDate(value: string | number | Date | undefined): Date | undefined 
   return Number.isNaN(date.getTime()) ? undefined : date;
 }
 
-function endingAt(expiresAt: string | Date | undefined): Times {
+function endingAt(expiresAt: string | Date | undefined, now = Date.now()): Times {
   const date = validDate(expiresAt);
-  return date ? { expiresAt: date, lifeMs: Math.max(0, date.getTime() - Date.now()) } : {};
+  return date ? { expiresAt: date, lifeMs: Math.max(0, date.getTime() - now) } : {};
 }
 
 /** The claims of a bearer credential whose token is a JSON Web Token; undefined if it is not. */
@@ -234,11 +247,14 @@ function claimsIn(token: string): Readonly<Record<string, unknown>> | undefined 
   }
 }
 
+/** By so much a life that is counted in whole seconds may be too short. */
+const ROUNDED_MS = 1_000;
+
 function lifeFromClaims(token: string): Times {
   const { iat, exp } = claimsIn(token) ?? {};
   if (typeof exp !== 'number' || typeof iat !== 'number' || !(exp > iat)) return {};
   // An infinite life would have no windows, and every moment would be in both of them.
-  const lifeMs = Math.min(Math.max(0, (exp - iat - 1) * 1000), Number.MAX_VALUE);
+  const lifeMs = Math.min(Math.max(0, (exp - iat) * 1000 - ROUNDED_MS), Number.MAX_VALUE);
   return { expiresAt: validDate(exp * 1000), lifeMs };
 }
 

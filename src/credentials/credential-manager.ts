@@ -204,7 +204,7 @@ export class CredentialManager {
     try {
       const held = await flight.run();
       this.#held = held;
-      this.#shared?.replaced();
+      this.#shared?.landed();
       this.#failure = undefined;
       return held.credential;
     } catch (error) {
@@ -225,8 +225,7 @@ export class CredentialManager {
 
   #sharing(): SharedCredential | undefined {
     const { store, storeKey: key = nameOf(this.#options.strategy), timeoutMs, events } = this.#options;
-    // A tenth of the time for each of its operations.
-    return store && new SharedCredential({ store, key, events, clock: this.#clock, timeoutMs: timeoutMs / 10 });
+    return store && new SharedCredential({ store, key, events, clock: this.#clock, timeoutMs });
   }
 }
 

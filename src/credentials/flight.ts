@@ -4,11 +4,11 @@ import { asCredential, type Credential, isSameCredential } from '../contract/cre
 import type { EventHub } from '../events';
 import { type Clock, doubled } from './clock';
 import { pauseBeforeRetry, RETRY_WINDOW_MS } from './failure';
-import { type Held, hasEnded, hold, lookAgain, moment } from './lifetime';
+import { type Held, hold, lookAgain, moment } from './lifetime';
 import { causedBy, nameOf, type Operation, toAuthError } from './obtain-errors';
 import { obtainingFor } from './own-context';
 import type { SharedCredential } from './shared-credential';
-import { untilAborted } from './until-aborted';
+import { pause, untilAborted } from './until-aborted';
 
 export interface FlightOptions {
   strategy: AuthStrategy;
@@ -124,14 +124,15 @@ export class Flight {
     const shared = this.#shared;
     const current = this.#held?.credential;
     if (!shared) return this.#renew(current);
-    const unlock = await shared.lock(this.#signal);
+    const { adopted, ended, unlock } = await shared.turn(current, this.#signal);
     try {
-      const stored = await shared.newerThan(current, this.#signal);
-      if (stored && !hasEnded(stored)) return this.#adopt(stored);
-      return await this.#renew(stored ?? current);
+      if (adopted) return this.#adopt(adopted);
+      return await this.#renew(ended ?? current);
+    } catch (error) {
+      if (this.isRejected && current) await this.#whileWaited(shared.refused(current));
+      throw error;
     } finally {
-      const unlocked = unlock && shared.unlock(unlock);
-      if (unlocked) await untilAborted(this.#signal, () => unlocked).catch(() => {});
+      if (unlock) await this.#whileWaited(unlock());
     }
   }
 
@@ -140,8 +141,8 @@ export class Flight {
       const refreshed = await this.#refresh(current);
       if (refreshed) return refreshed;
       // Without a lock, a sibling may have spent the refresh token meanwhile and saved what it got.
-      const stored = await this.#shared?.newerThan(current, this.#signal);
-      if (stored && !hasEnded(stored)) return this.#adopt(stored);
+      const adopted = await this.#shared?.adoptable(current, this.#signal);
+      if (adopted) return this.#adopt(adopted);
     }
     return this.#signIn(current);
   }
@@ -257,11 +258,12 @@ export class Flight {
   }
 
   #pause(ms: number): Promise<void> {
-    let cancel = () => {};
-    return untilAborted(
-      this.#signal,
-      () => new Promise<void>((resolve) => (cancel = this.#clock.schedule(ms, resolve))),
-    ).finally(() => cancel());
+    return pause(this.#clock, ms, this.#signal);
+  }
+
+  /** Waits for something that goes on by itself, for as long as the flight may take. */
+  #whileWaited(something: Promise<void>): Promise<void> {
+    return untilAborted(this.#signal, () => something).catch(() => {});
   }
 }
 

@@ -107,7 +107,18 @@ export function lookAgain(held: Held, at: Moment): Held {
   return { credential, isAdopted, wallOffset, softAt: now + LOOK.softMs, hardAt: now + LOOK.hardMs, mayEndAt };
 }
 
-/** Whether a stored credential is past its end by this machine's clock; only then is it worth nothing. */
-export function hasEnded({ expiresAt }: Credential): boolean {
-  return expiresAt !== undefined && expiresAt.getTime() <= Date.now();
+/** Whether nothing was left of a stored credential's life when it was read; only then is it worth nothing. */
+export function hasEnded(stored: Credential): boolean {
+  return stored.expiresAt !== undefined && lifetimeOf(stored) === 0;
+}
+
+/**
+ * How far this machine's clock is ahead of the server's, by a credential that it has just given; in milliseconds. Differences
+ * of the size of a slow answer count for nothing.
+ */
+export function clockErrorOf(obtained: Credential): number {
+  const life = lifetimeOf(obtained);
+  if (life === undefined || obtained.expiresAt === undefined) return 0;
+  const aheadMs = obtained.obtainedAt.getTime() + life - obtained.expiresAt.getTime();
+  return Math.abs(aheadMs) > CLOCKS_DIFFER_MS ? aheadMs : 0;
 }

@@ -1,3 +1,5 @@
+import type { Clock } from './clock';
+
 /**
  * Settles with what `start` leads to, or rejects with the signal's reason as soon as it aborts.
  *
@@ -20,4 +22,11 @@ export function untilAborted<T>(
       .then((result) => settle(result), reject)
       .finally(() => signal.removeEventListener('abort', onAbort)); // a flight of many tries would pile them up
   });
+}
+
+/** Resolves after some milliseconds, or rejects with the signal's reason as soon as it aborts. */
+export function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
+  let cancel = () => {};
+  const passed = () => new Promise<void>((resolve) => (cancel = clock.schedule(ms, resolve)));
+  return untilAborted(signal, passed).finally(() => cancel());
 }

@@ -3,6 +3,7 @@ import { describe, expect, it, jest } from '@jest/globals';
 import { AuthError } from '../../src/contract/auth-error';
 import { Credential, lifetimeOf, serializeCredential } from '../../src/contract/credential';
 import { CredentialManager } from '../../src/credentials/credential-manager';
+import { MemoryStore } from '../support/memory-store';
 import { webToken } from './json-web-token';
 import { Managed } from './managed';
 import { fails, outage, refused, session } from './scripted';
@@ -11,15 +12,14 @@ import { settled } from './set-clock';
 describe('S09 a credential that was taken over and is refused', () => {
   /** A manager that has just taken over a sibling's credential in place of a refused one. */
   async function adopted() {
-    const texts = new Map<string, string>();
-    const store = { load: async (key: string) => texts.get(key), save: async () => {} };
+    const store = new MemoryStore();
     const managed = new Managed({ store });
     const first = await managed.signIn();
     const seconds = Math.floor(Date.now() / 1_000);
     const sibling = Credential.bearer(webToken({ iat: seconds, exp: seconds + 3_600 }), {
       refreshToken: 'of-a-sibling',
     });
-    texts.set('scripted', serializeCredential(sibling));
+    store.put(serializeCredential(sibling));
     const second = await managed.manager.get(first);
     expect(managed.strategy.asked).toEqual([]);
     return { ...managed, manager: managed.manager, second };
@@ -247,7 +247,10 @@ describe('S14 the async context of a flight', () => {
     const managed = new Managed({
       store: {
         load: async () => void note('load'),
-        save: async () => note('save'),
+        save: async () => {
+          note('save');
+          return true;
+        },
       },
     });
     const { manager, strategy, events } = managed;
@@ -273,7 +276,7 @@ describe('S14 the async context of a flight', () => {
     });
     expect(seen.map(([where]) => where)).toEqual([
       ...['load', 'sign-in', 'sign-in, later', 'save', 'signedIn'],
-      ...['load', 'refreshFailed'],
+      ...['load', 'save', 'refreshFailed'], // that it was refused
     ]);
     expect(new Set(seen.map(([, context]) => context))).toEqual(new Set([undefined]));
   });

@@ -6,6 +6,7 @@ import { Credential, serializeCredential } from '../../src/contract/credential';
 import type { CredentialStore } from '../../src/contract/credential-store';
 import { CredentialManager, type CredentialManagerOptions } from '../../src/credentials/credential-manager';
 import { type AuthEvents, EventHub } from '../../src/events';
+import { MemoryStore } from '../support/memory-store';
 import {
   conflict,
   fails,
@@ -699,7 +700,7 @@ describe('F56 close()', () => {
 
   it('ends a wait for the store, whichever operation it is at', async () => {
     for (const operation of ['lock', 'load', 'save'] as const) {
-      const manager = create({ store: storeThat({ [operation]: () => new Promise<never>(() => {}) }) });
+      const manager = create({ store: new MemoryStore({ [operation]: () => new Promise<never>(() => {}) }) });
       const code = codeOf(manager.get());
       await settled();
       manager.close();
@@ -749,49 +750,42 @@ describe('F56 close()', () => {
   });
 });
 
-/** A store in memory; `changes` replaces parts of it. */
-function storeThat(changes: Partial<CredentialStore> = {}, texts = new Map<string, string>()): CredentialStore {
-  return {
-    load: async (key) => texts.get(key),
-    save: async (key, text) => void texts.set(key, text),
-    ...changes,
-  };
-}
-
 describe('the store', () => {
   it('is locked, read, written and unlocked, in this order', async () => {
     const order: string[] = [];
     const store: CredentialStore = {
-      lock: async (key) => {
-        order.push(`lock ${key}`);
-        return async () => {
-          await settled(); // callers get the credential once the next process can have the lock
-          order.push('unlock');
-        };
+      lock: async (key) => order.push(`lock ${key}`) > 0,
+      unlock: async (key) => {
+        await settled(); // callers get the credential once the next process can have the lock
+        order.push(`unlock ${key}`);
       },
       load: async (key) => {
         order.push(`load ${key}`);
         return undefined;
       },
-      save: async (key) => void order.push(`save ${key}`),
+      save: async (key) => order.push(`save ${key}`) > 0,
     };
     strategy.signInSteps.push(() => {
       order.push('sign-in');
       return session();
     });
     await create({ store, storeKey: 'the-key' }).get();
-    expect(order).toEqual(['lock the-key', 'load the-key', 'sign-in', 'save the-key', 'unlock']);
+    expect(order).toEqual([
+      ...['load the-key', 'lock the-key', 'load the-key'],
+      ...['sign-in', 'save the-key', 'unlock the-key'],
+    ]);
   });
 
   it('needs no lock', async () => {
-    const texts = new Map<string, string>();
-    const credential = await create({ store: storeThat({}, texts), storeKey: 'k' }).get();
-    expect(texts.get('k')).toBe(serializeCredential(credential));
+    const store = new MemoryStore({ lock: undefined, unlock: undefined } as unknown as Partial<CredentialStore>);
+    const credential = await create({ store, storeKey: 'k' }).get();
+    expect(store.records.get('k')?.text).toBe(serializeCredential(credential));
   });
 
   it("gives a sibling's credential to a process that starts", async () => {
     const sibling = Credential.bearer('of-a-sibling', { refreshToken: 'r', expiresAt: new Date(Date.now() + 60_000) });
-    const store = storeThat({}, new Map([['scripted', serializeCredential(sibling)]]));
+    const store = new MemoryStore();
+    store.put(serializeCredential(sibling), 'scripted');
     const adopted = await create({ store }).get();
     expect(adopted.refreshToken).toBe('r');
     expect(strategy.asked).toEqual([]);
@@ -799,9 +793,9 @@ describe('the store', () => {
   });
 
   it("gives a sibling's newer credential instead of a refresh", async () => {
-    const texts = new Map<string, string>();
-    const { manager, first } = await createSignedIn({ store: storeThat({}, texts) });
-    texts.set('scripted', serializeCredential(Credential.bearer('newer', { refreshToken: 'r2' })));
+    const store = new MemoryStore();
+    const { manager, first } = await createSignedIn({ store });
+    store.put(serializeCredential(Credential.bearer('newer', { refreshToken: 'r2' })));
     const adopted = await manager.get(first);
     expect(adopted.refreshToken).toBe('r2');
     expect(strategy.asked).toEqual([]);
@@ -809,7 +803,7 @@ describe('the store', () => {
 
   it('does not give back the credential that was refused', async () => {
     const lasting = Credential.bearer('opaque', { refreshToken: 'r' });
-    const { manager, first } = await createSignedIn({ store: storeThat() }, lasting);
+    const { manager, first } = await createSignedIn({ store: new MemoryStore() }, lasting);
     await manager.get(first);
     expect(strategy.asked).toEqual(['refresh']);
   });
@@ -818,17 +812,18 @@ describe('the store', () => {
     const now = Date.now();
     jest.spyOn(Date, 'now').mockReturnValue(now);
     const ended = Credential.bearer('ended', { refreshToken: 'newest', expiresAt: new Date(now) });
-    const store = storeThat({}, new Map([['scripted', serializeCredential(ended)]]));
+    const store = new MemoryStore();
+    store.put(serializeCredential(ended), 'scripted');
     await create({ store }).get();
     expect(strategy.asked).toEqual(['refresh']);
     expect(strategy.sentRefreshTokens).toEqual(['newest']);
   });
 
   it('is read once more when a refresh is refused: a sibling without lock may have spent the token', async () => {
-    const texts = new Map<string, string>();
-    const { manager, first } = await createSignedIn({ store: storeThat({}, texts) });
+    const store = new MemoryStore();
+    const { manager, first } = await createSignedIn({ store });
     strategy.refreshSteps.push(() => {
-      texts.set('scripted', serializeCredential(Credential.bearer('of-a-sibling', { refreshToken: 'r3' })));
+      store.put(serializeCredential(Credential.bearer('of-a-sibling', { refreshToken: 'r3' })));
       throw refused();
     });
     const adopted = await manager.get(first);
@@ -836,17 +831,21 @@ describe('the store', () => {
     expect(strategy.asked).toEqual(['refresh']);
   });
 
-  it('what it holds is ignored if it cannot be read', async () => {
-    await create({ store: storeThat({ load: async () => '{"version":0}' }) }).get();
+  it('what it holds is ignored if it cannot be read, and told', async () => {
+    const store = new MemoryStore({ lock: async () => Promise.reject(new RangeError()) });
+    store.put('{"version":0}', 'scripted');
+    await create({ store }).get();
     expect(strategy.asked).toEqual(['sign-in']);
-    expect(told.map(([event]) => event)).toEqual(['signedIn']);
+    expect(told.map(([event]) => event)).toEqual(['storeFailed', 'storeFailed', 'signedIn']);
+    expect(told[0]).toEqual(['storeFailed', { operation: 'load', reason: 'RecordUnreadable' }]);
+    expect(store.records.get('scripted')?.generation).toBe(2);
   });
 
   it.each([
     ['lock', { lock: async () => Promise.reject(new RangeError('secret')) }],
     ['load', { load: async () => Promise.reject(new RangeError('secret')) }],
     ['save', { save: async () => Promise.reject(new RangeError('secret')) }],
-    ['unlock', { lock: async () => () => Promise.reject(new RangeError('secret')) }],
+    ['unlock', { unlock: async () => Promise.reject(new RangeError('secret')) }],
     [
       'load',
       {
@@ -856,7 +855,7 @@ describe('the store', () => {
       },
     ],
   ])('that fails at %s is told, and the flight goes on', async (operation, changes) => {
-    const manager = create({ store: storeThat(changes as Partial<CredentialStore>) });
+    const manager = create({ store: new MemoryStore(changes as Partial<CredentialStore>) });
     expect(await manager.get()).toBeInstanceOf(Credential);
     expect(told.filter(([event]) => event === 'storeFailed')).toEqual([
       ['storeFailed', { operation, reason: 'RangeError' }],
@@ -868,7 +867,7 @@ describe('the store', () => {
     'that hangs at %s is left out after a tenth of the time',
     async (operation) => {
       const hangs = jest.fn((..._args: unknown[]) => new Promise<never>(() => {}));
-      const manager = create({ store: storeThat({ [operation]: hangs }) });
+      const manager = create({ store: new MemoryStore({ [operation]: hangs }) });
       const credential = manager.get();
       await clock.advance(1_999);
       expect(told).not.toContainEqual(['storeFailed', expect.anything()]);
@@ -887,7 +886,7 @@ describe('the store', () => {
   ])('is unlocked when %s', async (_name, step) => {
     const unlock = jest.fn(async () => {});
     strategy.signInSteps.push(step);
-    const manager = create({ store: storeThat({ lock: async () => unlock }) });
+    const manager = create({ store: new MemoryStore({ unlock }) });
     const code = codeOf(manager.get());
     await clock.advance(20_000);
     expect(await code).toBe('ERR_AUTH_UNAVAILABLE');
@@ -897,7 +896,7 @@ describe('the store', () => {
   it('that hangs while it saves costs nobody the credential, even at the deadline', async () => {
     let answer = (_credential: Credential): void => {};
     strategy.signInSteps.push(() => new Promise<Credential>((resolve) => (answer = resolve)));
-    const manager = create({ store: storeThat({ save: () => new Promise<never>(() => {}) }) });
+    const manager = create({ store: new MemoryStore({ save: () => new Promise<never>(() => {}) }) });
     const credential = manager.get();
     await clock.advance(19_000);
     const late = session();
@@ -908,7 +907,7 @@ describe('the store', () => {
   });
 
   it('is not blamed for the deadline when it is being read', async () => {
-    const store = storeThat();
+    const store = new MemoryStore();
     const { manager, first } = await createSignedIn({ store });
     let refuse = (_error: AuthError): void => {};
     strategy.refreshSteps.push(() => new Promise<Credential>((_resolve, reject) => (refuse = reject)));
@@ -923,7 +922,7 @@ describe('the store', () => {
 
   it('that hangs when it is unlocked holds nobody up beyond the deadline', async () => {
     strategy.signInSteps.push(never);
-    const manager = create({ store: storeThat({ lock: async () => () => new Promise<never>(() => {}) }) });
+    const manager = create({ store: new MemoryStore({ unlock: () => new Promise<never>(() => {}) }) });
     let code: string | undefined;
     codeOf(manager.get()).then((seen) => (code = seen));
     await clock.advance(20_000);
@@ -933,7 +932,7 @@ describe('the store', () => {
   it('F56 is unlocked by close()', async () => {
     const unlock = jest.fn(async () => {});
     strategy.signInSteps.push(never);
-    const manager = create({ store: storeThat({ lock: async () => unlock }) });
+    const manager = create({ store: new MemoryStore({ unlock }) });
     const code = codeOf(manager.get());
     await settled();
     manager.close();
@@ -944,20 +943,19 @@ describe('the store', () => {
 
   it('that gives its lock too late gets it back', async () => {
     const unlock = jest.fn(async () => {});
-    let give = (_unlock: () => Promise<void>): void => {};
-    const lock = () => new Promise<() => Promise<void>>((resolve) => (give = resolve));
-    const manager = create({ store: storeThat({ lock }) });
+    let give = (_isLocked: boolean): void => {};
+    const lock = () => new Promise<boolean>((resolve) => (give = resolve));
+    const manager = create({ store: new MemoryStore({ lock, unlock }) });
     const credential = manager.get();
     await clock.advance(2_000);
     expect(await credential).toBeInstanceOf(Credential);
-    give(unlock);
+    give(true);
     await settled();
     expect(unlock).toHaveBeenCalledTimes(1);
   });
 
   it('F29 that could not save does not bring back what was replaced', async () => {
-    const texts = new Map<string, string>();
-    const store = storeThat({}, texts);
+    const store = new MemoryStore();
     const { manager, first } = await createSignedIn({ store });
     store.save = async () => Promise.reject(new Error('read-only'));
     const second = await manager.get(first);

@@ -5,6 +5,7 @@ import { Credential, serializeCredential } from '../../src/contract/credential';
 import { CredentialManager } from '../../src/credentials/credential-manager';
 import { causedBy } from '../../src/credentials/obtain-errors';
 import { EventHub } from '../../src/events';
+import { MemoryStore } from '../support/memory-store';
 import { Managed } from './managed';
 import { conflict, fails, HARD_FROM, hiccup, LIFE, never, outage, refused, session, spurious } from './scripted';
 import { SetClock, settled } from './set-clock';
@@ -460,7 +461,9 @@ describe('W04 a sign-in', () => {
   it('is told of what another process had, too', async () => {
     const ended = Credential.bearer('ended', { expiresAt: new Date(Date.now() - 1) });
     const text = serializeCredential(ended);
-    const managed = new Managed({ store: { load: async () => text, save: async () => {} } });
+    const store = new MemoryStore();
+    store.put(text, 'scripted');
+    const managed = new Managed({ store });
     await managed.manager.get();
     expect(managed.strategy.formers.map((former) => former && serializeCredential(former))).toEqual([text]);
   });

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { describe, expect, it } from '@jest/globals';
-import { type AuthStrategy, Credential, isAuthError } from '../../src';
+import { type AuthStrategy, Credential, type CredentialStore, isAuthError } from '../../src';
 import { nameOf } from '../../src/credentials/obtain-errors';
 import { startBackend } from '../support/backend';
 import { openAuth } from '../support/ways';
@@ -31,10 +31,10 @@ describe('S09 a credential taken over from the store that is then refused', () =
   it('leads to one renewal and no rest', async () => {
     const backend = await startBackend();
     const saved = JSON.stringify({ version: 1, headers: { authorization: 'Bearer adopted' }, refreshToken: 'spent' });
-    const texts: string[] = [saved];
-    const store = {
-      load: async () => texts.at(-1),
-      save: async (_key: string, text: string) => void texts.push(text),
+    const generations = [saved];
+    const store: CredentialStore = {
+      load: async () => ({ text: generations.at(-1) ?? '', generation: generations.length }),
+      save: async (_key, text, { generation }) => generations.push(text) === generation,
     };
     const { username, password } = backend;
     const auth = openAuth({ config: { url: backend.url, username, password }, store });
@@ -43,7 +43,7 @@ describe('S09 a credential taken over from the store that is then refused', () =
     expect(backend.to('/api/signin')).toHaveLength(1);
     // And a sibling's that is refused later proves as little.
     backend.expire();
-    texts.push(saved.replace('adopted', 'adopted-later'));
+    generations.push(saved.replace('adopted', 'adopted-later'));
     expect((await auth.http.get('/books')).status).toBe(200);
     expect((await auth.http.get('/books')).status).toBe(200);
   });

@@ -3,6 +3,7 @@ import { type AuthConfig, type CredentialStore, createQelosAuth, TenantAuth } fr
 import { SessionStrategy } from '../../src/strategies/session';
 import { type QelosServer, startQelosServer } from '../../src/testing';
 import { settableClock } from '../support/clock';
+import { MemoryStore } from '../support/memory-store';
 import { expectNoSecret } from '../support/sinks';
 import { openAuth } from '../support/ways';
 import { contextFor, failureOf, managerOf, throughPauses } from './obtaining';
@@ -37,12 +38,6 @@ async function sessionOf({ username, password } = admin as { username: string; p
 
 const open = (config: Partial<AuthConfig>, store?: CredentialStore) =>
   openAuth({ config: { url: server.url, ...config }, ...(store && { store }) });
-
-/** A store that outlives an instance, as a database does. */
-function kept(): CredentialStore & { readonly texts: Map<string, string> } {
-  const texts = new Map<string, string>();
-  return { texts, load: async (key) => texts.get(key), save: async (key, text) => void texts.set(key, text) };
-}
 
 describe('a session that exists', () => {
   it('is used as it is, without a sign-in or a refresh', async () => {
@@ -175,7 +170,7 @@ describe('the end of the session', () => {
 describe('a store', () => {
   it('F29 keeps the rotated token over a restart', async () => {
     const tokens = await sessionOf();
-    const store = kept();
+    const store = new MemoryStore();
     for (let restarts = 0; restarts < 3; restarts++) {
       const auth = open(tokens, store);
       await auth.http.get('/api/me');
@@ -184,11 +179,11 @@ describe('a store', () => {
       await auth.close();
     }
     expect(server.requests.count({ path: SIGN_IN })).toBe(0);
-    expect([...store.texts.keys()].join()).not.toContain(tokens.refreshToken);
+    expect([...store.records.keys()].join()).not.toContain(tokens.refreshToken);
   });
 
   it('brings back nothing of a session once another one is configured', async () => {
-    const store = kept();
+    const store = new MemoryStore();
     const before = open(await sessionOf(member), store);
     expect((await before.http.get('/api/me')).data.username).toBe('member');
     await before.close();
