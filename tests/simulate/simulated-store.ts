@@ -1,42 +1,36 @@
-import type { CredentialStore } from '../../src';
+import type { LockOptions, SaveOptions, StoredCredential, UnlockOptions } from '../../src';
+import { MemoryStore } from '../support/memory-store';
 import type { World } from './world';
 
-/** One way to the store and back. */
+/** One way to the store and back, in milliseconds. */
 const ROUND_TRIP_MS = 1;
 
-/** A store as many processes share it: with a lock that one of them holds at a time. */
-export class SimulatedStore implements CredentialStore {
+/** A store as many processes share it: each of its steps takes a round trip. */
+export class SimulatedStore extends MemoryStore {
   readonly #world: World;
-  readonly #texts = new Map<string, string>();
-  readonly #waiting: (() => void)[] = [];
-  #isLocked = false;
 
   constructor(world: World) {
+    super();
     this.#world = world;
   }
 
-  async load(key: string): Promise<string | undefined> {
+  override async load(key: string): Promise<StoredCredential | undefined> {
     await this.#world.pause(ROUND_TRIP_MS);
-    return this.#texts.get(key);
+    return super.load(key);
   }
 
-  async save(key: string, text: string): Promise<void> {
+  override async save(key: string, text: string, options: SaveOptions): Promise<boolean> {
     await this.#world.pause(ROUND_TRIP_MS);
-    this.#texts.set(key, text);
+    return super.save(key, text, options);
   }
 
-  /** Whoever waits gets it in the order of asking; who has given up meanwhile passes it on. */
-  async lock(_key: string, { signal }: { signal: AbortSignal }): Promise<() => Promise<void>> {
+  override async lock(key: string, options: LockOptions): Promise<boolean> {
     await this.#world.pause(ROUND_TRIP_MS);
-    if (this.#isLocked) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    this.#isLocked = true;
-    const release = async () => {
-      await this.#world.pause(ROUND_TRIP_MS);
-      const next = this.#waiting.shift();
-      if (next) next();
-      else this.#isLocked = false;
-    };
-    if (signal.aborted) await release();
-    return release;
+    return super.lock(key, options);
+  }
+
+  override async unlock(key: string, options: UnlockOptions): Promise<void> {
+    await this.#world.pause(ROUND_TRIP_MS);
+    return super.unlock(key, options);
   }
 }
