@@ -14,7 +14,7 @@ export interface AuthEvents {
   /** A credential was renewed by refreshing, or taken over from another process through the store (`adopted`). */
   refreshed: { strategy: string; expiresAt?: Date; adopted: boolean };
   /** The current credential could not be renewed. `retryAfterMs`: milliseconds until the next try. */
-  refreshFailed: { strategy: string; code: AuthErrorCode; status?: number; retryAfterMs?: number };
+  refreshFailed: { strategy: string; code: AuthErrorCode; httpStatus?: number; retryAfterMs?: number };
   /** A request was refused and sent once more with another credential. `path` is without query. */
   requestRetried: { method: string; path: string; status: number };
   /** The credential store failed; the process goes on without it. */

@@ -1,8 +1,16 @@
+export type { Account } from './account';
 export { type AuthConfig, loadAuthConfig } from './config';
 export { createQelosAuth, type QelosAuthOptions, registerQelosAuth } from './container';
 export { AuthError, type AuthErrorCode, type AuthErrorDetails, isAuthError } from './contract/auth-error';
-export type { ApiAnswer, AuthContext, AuthStrategy, OutgoingRequest, StrategyOption } from './contract/auth-strategy';
-export { Credential, type CredentialOptions } from './contract/credential';
+export type {
+  ApiAnswer,
+  AuthContext,
+  AuthStrategy,
+  OutgoingRequest,
+  StrategyObject,
+  StrategyOption,
+} from './contract/auth-strategy';
+export { type BearerOptions, Credential, type CredentialOptions } from './contract/credential';
 export type {
   CredentialStore,
   LockOptions,
@@ -23,10 +31,10 @@ export type * as QelosSdk from './sdk/qelos-sdk.types';
 export type { QelosAdministratorSDK } from './sdk/qelos-sdk.types';
 export { type EncryptionKey, encryptedStore } from './stores/encrypted-store';
 export { ApiTokenStrategy } from './strategies/api-token';
+export { ApiTokenFileStrategy } from './strategies/api-token-file';
 export { CliLoginStrategy } from './strategies/cli-login';
 export { OAuthRefreshStrategy } from './strategies/oauth-refresh';
 export { type Selection, StrategyResolver } from './strategies/resolver';
-export type { TenantHandle } from './tenants/tenant';
 export { TenantAuth, type TenantAuthOptions, type TenantEvents } from './tenants/tenant-auth';
 export type { TenantConfig } from './tenants/tenant-settings';
 export { AUTH_CONFIG, AUTH_STRATEGY, CREDENTIAL_STORE, QELOS_HTTP, QELOS_SDK } from './tokens';

@@ -157,6 +157,7 @@ describe('a whole life', () => {
           strategy: 'oauth-refresh',
           skipped: [
             { name: 'api-token', missing: ['QELOS_API_TOKEN'] },
+            { name: 'api-token-file', missing: ['QELOS_API_TOKEN_FILE'] },
             { name: 'session', missing: ['QELOS_ACCESS_TOKEN or QELOS_REFRESH_TOKEN'] },
           ],
         },
@@ -181,7 +182,7 @@ describe('a whole life', () => {
     await http.get(ENTITIES).catch(() => {});
     expect(heard.at(-1)).toEqual([
       'refreshFailed',
-      { strategy: 'oauth-refresh', code: 'ERR_AUTH_UNAVAILABLE', status: 503, retryAfterMs: 9_000 },
+      { strategy: 'oauth-refresh', code: 'ERR_AUTH_UNAVAILABLE', httpStatus: 503, retryAfterMs: 9_000 },
     ]);
   });
 

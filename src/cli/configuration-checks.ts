@@ -8,7 +8,7 @@ export function checkConfiguration(context: Context, auth: QelosAuth | undefined
   const from = qelos.map(({ name, source }) => `${name} from ${source}`).join(', ') || 'no variable of Qelos is set';
   if (auth === undefined) return unusable(context, fault as AuthError, from);
   const strategy = auth.strategy.name;
-  const token = tokenOf(context.settings, context.cwd, strategy);
+  const token = tokenOf(context.settings, context.cwd, auth.strategy);
   if (token !== undefined && !/^ql_[0-9a-f]{64}$/.test(token)) {
     return {
       id: 'configuration',
@@ -54,7 +54,7 @@ function unusable(context: Context, { code, message, hint }: AuthError, from: st
   };
 }
 
-const BUILT_IN: readonly string[] = ['api-token', 'oauth-refresh', 'cli-login'];
+const BUILT_IN: readonly string[] = ['api-token', 'api-token-file', 'session', 'oauth-refresh', 'cli-login'];
 
 /** The strategy that is pinned, if it is none of the library's. */
 function strategyOfTheirOwn({ settings: { env } }: Context): string | undefined {
@@ -64,8 +64,9 @@ function strategyOfTheirOwn({ settings: { env } }: Context): string | undefined 
 
 /** The settings that are there and not used, with the reason. */
 function unused({ settings: { env } }: Context, strategy: string): string {
-  if (strategy !== 'api-token' || !env['QELOS_USERNAME'] || !env['QELOS_PASSWORD']) return '';
-  return '; oauth-refresh is not used, as api-token comes first';
+  const isToken = strategy === 'api-token' || strategy === 'api-token-file';
+  if (!isToken || !env['QELOS_USERNAME'] || !env['QELOS_PASSWORD']) return '';
+  return `; oauth-refresh is not used, as ${strategy} comes first`;
 }
 
 export function checkSpelling({ settings: { qelos } }: Context): Check[] {

@@ -42,7 +42,7 @@ export interface AuthErrorDetails {
   /** What to do next, in a sentence or two. */
   hint: string;
   /** HTTP status of the answer that caused it, where there was one. */
-  status?: number | undefined;
+  httpStatus?: number | undefined;
   /** Whether the same call can succeed later without anybody changing a setting. Default: false. */
   retryable?: boolean | undefined;
   /** Milliseconds to wait before the next try makes sense. */
@@ -61,7 +61,7 @@ export class AuthError extends Error {
   readonly code: AuthErrorCode;
   readonly hint: string;
   readonly retryable: boolean;
-  declare readonly status?: number;
+  declare readonly httpStatus?: number;
   declare readonly retryAfterMs?: number;
 
   constructor(code: AuthErrorCode, message: string, details: AuthErrorDetails) {
@@ -69,7 +69,7 @@ export class AuthError extends Error {
     this.code = code;
     this.hint = details.hint;
     this.retryable = details.retryable ?? false;
-    if (details.status !== undefined) this.status = details.status;
+    if (details.httpStatus !== undefined) this.httpStatus = details.httpStatus;
     if (details.retryAfterMs !== undefined) this.retryAfterMs = details.retryAfterMs;
   }
 
@@ -80,8 +80,8 @@ export class AuthError extends Error {
    * @param retryAfterMs - milliseconds from now, where that has changed since
    */
   again(retryAfterMs = this.retryAfterMs): AuthError {
-    const { hint, status, retryable, cause } = this;
-    return new AuthError(this.code, this.message, { hint, status, retryable, retryAfterMs, cause });
+    const { hint, httpStatus, retryable, cause } = this;
+    return new AuthError(this.code, this.message, { hint, httpStatus, retryable, retryAfterMs, cause });
   }
 }
 

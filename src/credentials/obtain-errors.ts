@@ -1,5 +1,5 @@
-import { isAxiosError } from 'axios';
 import { AuthError, isAuthError, kindOf } from '../contract/auth-error';
+import { axiosInUse } from '../http/axios';
 
 /** What was being done when an error came up. */
 export type Operation = 'sign-in' | 'refresh' | 'signing of a request';
@@ -32,7 +32,7 @@ export function errorFromAnswer(operation: Operation, answer: FailedAnswer): Aut
   if (status === 429 || status === 408 || status >= 500) {
     return new AuthError('ERR_AUTH_UNAVAILABLE', `${seen}.`, {
       hint: 'The server or a proxy in front of it is overloaded or out of order. The next try is made by itself; if it lasts, look at the state of the Qelos instance.',
-      status,
+      httpStatus: status,
       retryable: true,
       retryAfterMs: retryAfterMs(answer.retryAfter),
     });
@@ -40,12 +40,12 @@ export function errorFromAnswer(operation: Operation, answer: FailedAnswer): Aut
   if (status === 401 || status === 403) {
     return new AuthError('ERR_AUTH_REFUSED', `${seen}.`, {
       hint: 'Check the credentials that are configured and the user behind them.',
-      status,
+      httpStatus: status,
     });
   }
   return new AuthError('ERR_AUTH_BAD_RESPONSE', `${seen}, which is no answer of Qelos to it.`, {
     hint: 'Check that QELOS_URL is the base URL of a Qelos instance (without /api), and that no proxy or log-in page stands in front of it.',
-    status,
+    httpStatus: status,
     retryable: true,
   });
 }
@@ -86,9 +86,9 @@ const networkFaults = new WeakMap<AuthError, string>();
 /** Whether what failed may succeed a moment later, so that it is worth to try again while callers wait. */
 export function mayPass(error: AuthError): boolean {
   if (error.code !== 'ERR_AUTH_UNAVAILABLE' || !error.retryable) return false;
-  return error.status === undefined
+  return error.httpStatus === undefined
     ? BROKEN.has(networkFaults.get(error) ?? '')
-    : PASSING_STATUSES.includes(error.status);
+    : PASSING_STATUSES.includes(error.httpStatus);
 }
 
 /** Whether there was no answer at all: nobody is served by asking such a server less often than every few seconds. */
@@ -138,8 +138,8 @@ export function toAuthError(error: unknown, operation: Operation, strategy: stri
   try {
     if (isAuthError(error)) return wellFormed(error);
     // As `fetch` says that there was no answer.
-    const fault = error instanceof TypeError && isAxiosError(error.cause) ? error.cause : error;
-    if (isAxiosError(fault) && fault.response !== undefined) {
+    const fault = error instanceof TypeError && axiosInUse().isAxiosError(error.cause) ? error.cause : error;
+    if (axiosInUse().isAxiosError(fault) && fault.response !== undefined) {
       const retryAfter = fault.response.headers['retry-after'];
       return errorFromAnswer(operation, {
         status: fault.response.status,
@@ -148,7 +148,7 @@ export function toAuthError(error: unknown, operation: Operation, strategy: stri
     }
     const code = networkCode(fault);
     if (code !== undefined) return errorWithoutAnswer(operation, code);
-    if (isAxiosError(fault)) {
+    if (axiosInUse().isAxiosError(fault)) {
       if (fault.code !== 'ERR_BAD_RESPONSE') return errorWithoutAnswer(operation, fault.code);
       // By the same code axios says that the body was too large and that its connection broke.
       return /abort/.test(fault.message) ? errorWithoutAnswer(operation, 'ECONNRESET') : tooLarge(operation);
@@ -172,23 +172,44 @@ function strategyFault(thrown: string, operation: Operation, strategy: string): 
 
 /** Of another copy of the package, of a class that extends ours, or with numbers that are none: what it says, in an AuthError of ours. */
 function wellFormed(error: AuthError): AuthError {
-  const { code, message, hint, status, retryable, retryAfterMs, cause } = error;
+  const { code, message, hint, httpStatus, retryable, retryAfterMs, cause } = error;
   const details = {
     hint,
-    status: Number.isInteger(status) ? status : undefined,
+    httpStatus: Number.isInteger(httpStatus) ? httpStatus : undefined,
     retryable: retryable === true,
     retryAfterMs: clamped(retryAfterMs),
     cause,
   };
   const isOurs = Object.getPrototypeOf(error) === AuthError.prototype;
   const isAsItSays =
-    details.status === status && details.retryable === retryable && details.retryAfterMs === retryAfterMs;
+    details.httpStatus === httpStatus && details.retryable === retryable && details.retryAfterMs === retryAfterMs;
   return isOurs && isAsItSays ? error : new AuthError(code, String(message), details);
 }
 
 /** Milliseconds to wait that somebody else has named: a positive number of at most five minutes, or none. */
 function clamped(ms: number | undefined): number | undefined {
   return typeof ms === 'number' && ms > 0 ? Math.min(ms, MAX_RETRY_AFTER_MS) : undefined;
+}
+
+/** A refused refresh leads to a sign-in, and a refused sign-in is the end; anything else that fails is an outage. */
+export function isRefusal({ code }: AuthError): boolean {
+  return code === 'ERR_AUTH_REFUSED' || code === 'ERR_AUTH_TOKEN_REFUSED';
+}
+
+/** Says that a strategy has returned something else. */
+export function noCredential(strategy: string, operation: Operation): AuthError {
+  return new AuthError('ERR_AUTH_BAD_RESPONSE', `The strategy "${strategy}" returned no Credential at ${operation}.`, {
+    hint: 'This is a fault in the strategy: return Credential.apiKey(…), Credential.bearer(…) or Credential.headers(…).',
+  });
+}
+
+/** Says that a flight, or one call of it, has taken too long. */
+export function deadlineError(timeoutMs: number): AuthError {
+  const error = new AuthError('ERR_AUTH_UNAVAILABLE', `No credential was obtained within ${timeoutMs} ms.`, {
+    hint: 'The Qelos instance does not answer, or too slowly. Check that QELOS_URL can be reached and look at its state; the option config.timeoutMs sets the limit. Retried automatically.',
+    retryable: true,
+  });
+  return causedBy('ETIMEDOUT', error);
 }
 
 /** The name of a strategy, for messages and events. Never throws, as a getter of somebody else's may. */

@@ -1,7 +1,8 @@
-import { isAxiosError } from 'axios';
 import { AuthError, isAuthError } from '../contract/auth-error';
+import { axiosInUse } from '../http/axios';
 import { apiRefusal } from '../qelos/refusal';
 import type { QelosAuth } from '../qelos-auth';
+import { BUILT_IN } from '../strategies/built-in';
 import { answerFrom, describe, saidBy, within } from './answer';
 import { type Check, type CheckId, failed, ok, skipped, warning } from './diagnosis';
 import { slowness } from './server';
@@ -12,11 +13,6 @@ export interface ProbeCall {
   readonly method: 'GET' | 'HEAD';
   /** Begins with `/`. */
   readonly path: string;
-}
-
-/** HTTP status of the answer that made an AuthError, where there was one. */
-function statusOf(error: AuthError): number | undefined {
-  return error.status;
 }
 
 /**
@@ -32,7 +28,7 @@ export async function checkAccount(auth: QelosAuth, timeoutMs: number): Promise<
   } catch (error) {
     const why = 'not known: nobody says whose credential it is';
     if (isAuthError(error)) return [signInFailed(auth, error), skipped('identity', why)];
-    if (isAxiosError(error) && error.response)
+    if (axiosInUse().isAxiosError(error) && error.response)
       return [signInWorks(auth), refusedAfterwards(error, error.response.status)];
     return [unanswered(timeoutMs), skipped('identity', why)];
   }
@@ -51,9 +47,9 @@ async function askWho(auth: QelosAuth, timeoutMs: number): Promise<Asked> {
 }
 
 /** Says why the strategies before the chosen one were not chosen. */
-function signInWorks({ strategy: { name, skipped: before } }: QelosAuth): Check {
+function signInWorks({ strategy: { name, source, skipped: before } }: QelosAuth): Check {
   const reasons = before.map(({ name: other, missing }) => `; ${other} lacks ${missing.join(', ')}`);
-  return ok('sign-in', `by ${name}${reasons.join('')}`);
+  return ok('sign-in', `by ${name}${source === undefined ? '' : ` (${source})`}${reasons.join('')}`);
 }
 
 function signInFailed({ strategy }: QelosAuth, error: AuthError): Check {
@@ -64,7 +60,7 @@ function signInFailed({ strategy }: QelosAuth, error: AuthError): Check {
 }
 
 /** The strategies whose refusals are known from Qelos; of others, their own errors know more. */
-const OF_QELOS: readonly string[] = ['api-token', 'oauth-refresh', 'cli-login'];
+const OF_QELOS: readonly string[] = BUILT_IN.map(({ name }) => name);
 
 /** What a code means to the person on call; where no more can be said than the error does, its own hint. */
 function meaningOf(strategy: string, error: AuthError): readonly [meaning: string, next: string] {
@@ -86,7 +82,7 @@ function meaningOf(strategy: string, error: AuthError): readonly [meaning: strin
       ];
     case 'ERR_AUTH_UNAVAILABLE':
       return [
-        statusOf(error) === undefined
+        error.httpStatus === undefined
           ? 'The server stopped answering between two calls, or is overloaded.'
           : 'The auth service is overloaded, being deployed, or out of order.',
         'Look at the auth service and its database, and try again.',
@@ -164,7 +160,7 @@ export async function checkProbe(auth: QelosAuth, { method, path }: ProbeCall, t
     return ok('probe', `${what}: HTTP status ${status} in ${durationMs} ms`);
   } catch (error) {
     if (isAuthError(error)) return { ...signInFailed(auth, error), id: 'probe' };
-    if (!isAxiosError(error) || !error.response) {
+    if (!axiosInUse().isAxiosError(error) || !error.response) {
       return failed('probe', `${what}: no answer.`, 'The service behind this route hangs or is down.', LOOK_AT_SERVICE);
     }
     const answer = answerFrom({ ...error.response, data: parsed(error.response.data) }, start);

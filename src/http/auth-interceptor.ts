@@ -1,12 +1,13 @@
-import axios, { type AxiosAdapter, type AxiosInstance, type AxiosResponse } from 'axios';
+import type { AxiosAdapter, AxiosInstance, AxiosResponse } from 'axios';
 import { AuthError } from '../contract/auth-error';
-import type { ApiAnswer, AuthStrategy, OutgoingRequest } from '../contract/auth-strategy';
+import type { ApiAnswer, OutgoingRequest, StrategyObject } from '../contract/auth-strategy';
 import { Credential, headersOf } from '../contract/credential';
 import type { CredentialManager } from '../credentials/credential-manager';
 import { nameOf, toAuthError } from '../credentials/obtain-errors';
 import type { EventHub } from '../events';
 import { explainRefusal, isRefusedCredential } from '../qelos/refusal';
 import { explainAnswer } from './answer';
+import { axiosOf } from './axios';
 import { credentialHeaders } from './credential-headers';
 import { copyOf, Exchange, type Outcome, type RequestConfig, sendUntouched } from './exchange';
 import { answerIn } from './exposure';
@@ -40,7 +41,7 @@ export type CredentialSource = Pick<CredentialManager, 'get' | 'mayHaveEnded' | 
  */
 export class AuthInterceptor {
   readonly #origin: Origin;
-  readonly #strategy: AuthStrategy;
+  readonly #strategy: StrategyObject;
   readonly #manager: CredentialSource;
   readonly #events: Pick<EventHub, 'emit'>;
   readonly #transport: Transport | undefined;
@@ -53,7 +54,7 @@ export class AuthInterceptor {
   /** @param options - `transport`: what axios' http adapter sends with, where a request names nothing else */
   constructor(options: {
     origin: Origin;
-    strategy: AuthStrategy;
+    strategy: StrategyObject;
     manager: CredentialSource;
     events: Pick<EventHub, 'emit'>;
     transport?: Transport | undefined;
@@ -103,6 +104,7 @@ export class AuthInterceptor {
   }
 
   #dispatch(config: Wrapped): Promise<AxiosResponse> {
+    const axios = axiosOf(config);
     config.adapter = config[this.#wrapped] ?? (axios.defaults.adapter as AxiosAdapter);
     delete config[this.#wrapped];
     const send = axios.getAdapter(config.adapter, config);

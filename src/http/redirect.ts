@@ -44,7 +44,7 @@ export function redirected(
       `The API answered with a redirect (${status}) to a request whose body is a stream.`,
       {
         hint: 'A stream can be read only once. Send such a request to the place the redirect names, or send the body as a Buffer.',
-        status,
+        httpStatus: status,
       },
     );
   }
@@ -63,7 +63,7 @@ export function redirected(
 export function tooManyRedirects(most: number, status: number): AuthError {
   return new AuthError('ERR_AUTH_REDIRECT', `The API answered with more than ${most} redirects in a row.`, {
     hint: 'The server redirects in a circle. Check the path of the request and what stands in front of the Qelos instance.',
-    status,
+    httpStatus: status,
   });
 }
 
@@ -78,7 +78,7 @@ export function redirectTarget(base: string, { headers, status }: AxiosResponse)
   } catch {
     throw new AuthError('ERR_AUTH_REDIRECT', `A redirect (${status}) leads to something that is no URL.`, {
       hint: 'Check the server, or the proxy in front of it, that answers this path.',
-      status,
+      httpStatus: status,
     });
   }
 }
@@ -89,7 +89,7 @@ export function leavesOrigin(target: string, origin: Origin, status: number, ret
   const message = `A redirect (${status}) to ${other === 'null' ? 'another scheme' : other} was not followed: the credential is for ${origin.host} alone.`;
   return new AuthError('ERR_AUTH_REDIRECT', message, {
     hint: 'If the instance has moved, set QELOS_URL to its new address (also if only http:// became https://). To download from another host, read the location with maxRedirects: 0 and request it without credential.',
-    status,
+    httpStatus: status,
     retryable,
   });
 }

@@ -140,7 +140,7 @@ function refused(url: string, { goodUntil }: Grant): AuthError {
     `${new URL(url).origin} refused the user name and password (HTTP status 401).`,
     {
       hint: 'They are those that getSdkForUrl() was given, or that a tenant registered this plugin with: one of a wrong password, an unknown user, other upper and lower case in the user name. Correct them, or have the tenant register the plugin again. To spare the account, the next try waits.',
-      status: 401,
+      httpStatus: 401,
       retryAfterMs: Math.max(0, goodUntil - performance.now()),
     },
   );

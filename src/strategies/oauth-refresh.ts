@@ -24,6 +24,11 @@ export class OAuthRefreshStrategy implements AuthStrategy {
     return [...(username ? [] : ['QELOS_USERNAME']), ...(password ? [] : ['QELOS_PASSWORD'])];
   }
 
+  account(): string {
+    const { username, workspace } = this.#config;
+    return JSON.stringify([username, workspace]);
+  }
+
   /**
    * Signs in; again in the workspace that the former session had. Recorded: the server puts a member who names none into that of
    * his last log-in, so that a plugin would move whenever somebody signs the same user in elsewhere.
@@ -150,7 +155,7 @@ export function isWriteConflict(body: unknown): boolean {
 export function writeConflict(): AuthError {
   return new AuthError('ERR_AUTH_UNAVAILABLE', 'The sign-in was answered with a write conflict (HTTP status 401).', {
     hint: 'Other processes were signing in as the same user. Retried automatically; a user of its own for each plugin avoids it.',
-    status: 401,
+    httpStatus: 401,
     retryable: true,
   });
 }
@@ -161,20 +166,20 @@ function refusedPassword(hasWorked: boolean): AuthError {
   if (hasWorked) {
     return new AuthError('ERR_AUTH_REFUSED', text, {
       hint: 'They have worked before. Either the auth service is being deployed, and refuses right ones meanwhile, or the password was changed or the user removed since: try them in the Qelos log-in page of QELOS_URL. Retried automatically, less and less often.',
-      status: 401,
+      httpStatus: 401,
       retryable: true,
     });
   }
   return new AuthError('ERR_AUTH_REFUSED', text, {
     hint: 'One of: a wrong password, an unknown user, other upper and lower case in the user name; the server does not say which. Try them in the Qelos log-in page of QELOS_URL. To spare the account, the next try waits.',
-    status: 401,
+    httpStatus: 401,
   });
 }
 
 function refusedRefresh(): AuthError {
   return new AuthError('ERR_AUTH_REFUSED', 'The refresh token was refused (HTTP status 401).', {
     hint: 'The session was used, revoked or has ended. Where there is something to sign in with, that follows automatically.',
-    status: 401,
+    httpStatus: 401,
     retryable: true,
   });
 }

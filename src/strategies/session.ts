@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { AuthConfig } from '../config';
 import { AuthError } from '../contract/auth-error';
 import type { AuthContext, AuthStrategy } from '../contract/auth-strategy';
@@ -27,6 +28,14 @@ export class SessionStrategy implements AuthStrategy {
 
   missing(): readonly string[] {
     return this.#config.accessToken || this.#config.refreshToken ? [] : ['QELOS_ACCESS_TOKEN or QELOS_REFRESH_TOKEN'];
+  }
+
+  /** Nobody knows whose it is. The successors of one session must not come back once another is configured. */
+  account(): string {
+    const { accessToken, refreshToken } = this.#config;
+    return createHash('sha256')
+      .update(`${refreshToken ?? accessToken}`)
+      .digest('hex');
   }
 
   /**
@@ -90,7 +99,7 @@ export class SessionStrategy implements AuthStrategy {
       : 'Its access token has expired or was revoked, and there is no QELOS_REFRESH_TOKEN to renew it with.';
     return new AuthError('ERR_AUTH_REFUSED', `The session of ${settings.join(' and ')} is over (HTTP status 401).`, {
       hint: `${why} Sign in, set the tokens of the new session, and start again; or set QELOS_API_TOKEN, which needs no renewal.`,
-      status: 401,
+      httpStatus: 401,
       // An auth service that is being deployed refuses good tokens: what may still be one is tried again.
       retryable: former?.refreshToken !== undefined,
     });
@@ -101,7 +110,7 @@ export class SessionStrategy implements AuthStrategy {
 function refusedForNow(): AuthError {
   return new AuthError('ERR_AUTH_UNAVAILABLE', 'QELOS_REFRESH_TOKEN was refused (HTTP status 401), which may pass.', {
     hint: 'Qelos refuses good refresh tokens while others of the same user are renewed. Retried automatically.',
-    status: 401,
+    httpStatus: 401,
     retryable: true,
   });
 }

@@ -1,21 +1,17 @@
 import type { CreateAxiosDefaults } from 'axios';
+import { Account } from '../account';
 import { AuthError } from '../contract/auth-error';
-import type { ApiAnswer, AuthContext, AuthStrategy } from '../contract/auth-strategy';
+import type { ApiAnswer, AuthContext, AuthStrategy, StrategyObject } from '../contract/auth-strategy';
 import type { Credential } from '../contract/credential';
 import { CredentialManager, type CredentialManagerOptions } from '../credentials/credential-manager';
-import { toAuthError } from '../credentials/obtain-errors';
+import { isRefusal, toAuthError } from '../credentials/obtain-errors';
 import type { EventHub } from '../events';
 import type { CredentialSource } from '../http/auth-interceptor';
 import type { Transport } from '../http/transport';
 import { isRefusedCredential } from '../qelos/refusal';
-import { QelosAuth } from '../qelos-auth';
-import { ApiTokenStrategy } from '../strategies/api-token';
 import { takeUser } from '../strategies/sign-in-sdk';
 import type { Pooled, TenantPool } from './tenant-pool';
 import type { LoadedTenant, TenantSettings } from './tenant-settings';
-
-/** What a tenant's calls are made with. Cheap to make and to drop: get one for each piece of work. */
-export type TenantHandle = Pick<QelosAuth, 'http' | 'fetch' | 'sdk' | 'signIn' | 'attach'>;
 
 /** What all tenants of a `TenantAuth` share. */
 export interface Shared extends Pick<EventHub, 'emit'> {
@@ -40,7 +36,7 @@ export class Tenant implements CredentialManagerOptions, CredentialSource, Poole
   readonly #manager: CredentialManager;
   /** Where it has signed in, and with what; nothing before that. */
   #url = '';
-  #chosen: AuthStrategy | undefined;
+  #chosen: StrategyObject | undefined;
   older: Tenant | undefined;
   newer: Tenant | undefined;
 
@@ -50,10 +46,16 @@ export class Tenant implements CredentialManagerOptions, CredentialSource, Poole
     this.#manager = new CredentialManager(this);
   }
 
-  /** A set of what is made from the parts that stay; the garbage collector may have it back at any time. */
-  handle(axios: CreateAxiosDefaults | undefined, transport: Transport | undefined): TenantHandle {
-    const selection = { strategy: this.strategy, skipped: [] };
-    return new QelosAuth({ config: { url: this.#url }, selection, axios, transport, tenant: this });
+  /** What its calls are made with, made from the parts that stay; the garbage collector may have it back at any time. */
+  handle(axios: CreateAxiosDefaults | undefined, transport: Transport | undefined): Account {
+    return new Account({
+      url: this.#url,
+      source: this,
+      strategy: this.strategy,
+      events: this.events,
+      axios,
+      transport,
+    });
   }
 
   /** Whether it needs a successor, as its settings name another URL by now. */
@@ -162,10 +164,15 @@ export class Tenant implements CredentialManagerOptions, CredentialSource, Poole
     return strategy?.authorize && ((request, credential) => strategy.authorize?.(request, credential));
   }
 
-  /** An API token is looked up again when it is refused, as that in a file is. */
+  get isReplaced(): AuthStrategy['isReplaced'] {
+    const strategy = this.#chosen;
+    return strategy?.isReplaced && (async (current) => strategy.isReplaced?.(current) ?? false);
+  }
+
+  /** What is configured is looked up again when it is refused, though its strategy knows no other. */
   isRejected(answer: ApiAnswer): boolean {
     const strategy = this.#chosen;
-    if (strategy instanceof ApiTokenStrategy) return isRefusedCredential(answer);
+    if (strategy?.isConfigured && isRefusedCredential(answer)) return true;
     return strategy?.isRejected?.(answer) ?? isRefusedCredential(answer);
   }
 
@@ -190,17 +197,13 @@ function contextAt(url: string, signal: AbortSignal, shared: Shared): AuthContex
   };
 }
 
-function isRefusal({ code }: AuthError): boolean {
-  return code === 'ERR_AUTH_REFUSED' || code === 'ERR_AUTH_TOKEN_REFUSED';
-}
-
 /** The error that says which tenant it is about. */
 function named(error: unknown, tenant: string): unknown {
   if (!(error instanceof AuthError)) return error;
-  const { code, message, status, retryable, retryAfterMs, cause } = error;
+  const { code, message, httpStatus, retryable, retryAfterMs, cause } = error;
   const text = `Tenant ${JSON.stringify(tenant.slice(0, 100))}: ${message}`;
   const hint = code === 'ERR_AUTH_CLOSED' ? CLOSED_HINT : error.hint;
-  return new AuthError(code, text, { hint, status, retryable, retryAfterMs, cause });
+  return new AuthError(code, text, { hint, httpStatus, retryable, retryAfterMs, cause });
 }
 
 const CLOSED_HINT =

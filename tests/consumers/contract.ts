@@ -26,12 +26,12 @@ class VaultStrategy implements AuthStrategy {
     if (response.status === 403)
       throw new AuthError('ERR_AUTH_REFUSED', 'The vault refused VAULT_KEY.', {
         hint: 'Ask for a new key.',
-        status: 403,
+        httpStatus: 403,
       });
     if (!response.ok)
       throw new AuthError('ERR_AUTH_UNAVAILABLE', `The vault answered with HTTP status ${response.status}.`, {
         hint: 'Look at the state of the vault. Retried automatically.',
-        status: response.status,
+        httpStatus: response.status,
         retryable: true,
       });
     return Credential.apiKey(await textOf(response));

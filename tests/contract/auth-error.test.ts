@@ -5,7 +5,7 @@ import { toAuthError } from '../../src/credentials/obtain-errors';
 import { apiRefusal, explainRefusal, isAboutPrivileges, messageOf } from '../../src/qelos/refusal';
 import { expectNoSecret } from '../support/sinks';
 
-const details = { hint: 'Do this.', status: 503, retryable: true, retryAfterMs: 1_000, cause: new Error('below') };
+const details = { hint: 'Do this.', httpStatus: 503, retryable: true, retryAfterMs: 1_000, cause: new Error('below') };
 
 describe('an AuthError', () => {
   it('says what happened and what to do', () => {
@@ -25,7 +25,7 @@ describe('an AuthError', () => {
     expect(Object.keys(error).sort()).toEqual(['code', 'hint', 'name', 'retryable']);
     expect(error.retryable).toBe(false);
     expect('cause' in error).toBe(false);
-    expect('status' in error).toBe(false);
+    expect('httpStatus' in error).toBe(false);
     expect('retryAfterMs' in error).toBe(false);
   });
 
@@ -128,11 +128,11 @@ describe('what a strategy failed with', () => {
     });
 
   it.each<[string, unknown, object]>([
-    ['401', answered(401), { code: 'ERR_AUTH_REFUSED', status: 401, retryable: false }],
-    ['403', answered(403), { code: 'ERR_AUTH_REFUSED', status: 403, retryable: false }],
-    ['404', answered(404), { code: 'ERR_AUTH_BAD_RESPONSE', status: 404, retryable: true }],
-    ['429', answered(429), { code: 'ERR_AUTH_UNAVAILABLE', status: 429, retryable: true }],
-    ['500', answered(500), { code: 'ERR_AUTH_UNAVAILABLE', status: 500, retryable: true }],
+    ['401', answered(401), { code: 'ERR_AUTH_REFUSED', httpStatus: 401, retryable: false }],
+    ['403', answered(403), { code: 'ERR_AUTH_REFUSED', httpStatus: 403, retryable: false }],
+    ['404', answered(404), { code: 'ERR_AUTH_BAD_RESPONSE', httpStatus: 404, retryable: true }],
+    ['429', answered(429), { code: 'ERR_AUTH_UNAVAILABLE', httpStatus: 429, retryable: true }],
+    ['500', answered(500), { code: 'ERR_AUTH_UNAVAILABLE', httpStatus: 500, retryable: true }],
     ['503, later', answered(503, { 'retry-after': '9' }), { code: 'ERR_AUTH_UNAVAILABLE', retryAfterMs: 9_000 }],
     ['no answer', new AxiosError(secret, 'ECONNRESET', config), { code: 'ERR_AUTH_UNAVAILABLE', retryable: true }],
     ['no answer, of no known kind', new AxiosError(secret), { code: 'ERR_AUTH_UNAVAILABLE', retryable: true }],

@@ -93,16 +93,16 @@ function errorOf(operation: Operation, outcome: Outcome): unknown {
     case 'outage':
       return new AuthError('ERR_AUTH_UNAVAILABLE', 'down', { hint, retryable: true, ...outcome });
     case 'hiccup':
-      return new AuthError('ERR_AUTH_UNAVAILABLE', 'down', { hint, retryable: true, status: 503, ...outcome });
+      return new AuthError('ERR_AUTH_UNAVAILABLE', 'down', { hint, retryable: true, httpStatus: 503, ...outcome });
     case 'reset':
       return causedBy('ECONNRESET', new AuthError('ERR_AUTH_UNAVAILABLE', 'down', { hint, retryable: true }));
     case 'doubted':
-      return new AuthError('ERR_AUTH_REFUSED', 'not now', { hint, status: 401, retryable: true });
+      return new AuthError('ERR_AUTH_REFUSED', 'not now', { hint, httpStatus: 401, retryable: true });
     case 'refused':
-      return new AuthError('ERR_AUTH_REFUSED', 'no', { hint, status: 401 });
+      return new AuthError('ERR_AUTH_REFUSED', 'no', { hint, httpStatus: 401 });
     case 'spurious': {
       const code = operation === 'refresh' ? 'ERR_AUTH_REFUSED' : 'ERR_AUTH_UNAVAILABLE';
-      return new AuthError(code, 'not now', { hint, status: 401, retryable: true });
+      return new AuthError(code, 'not now', { hint, httpStatus: 401, retryable: true });
     }
     default:
       return 'a fault of the strategy';

@@ -127,16 +127,26 @@ describe('S10 whatever a strategy throws', () => {
     const { manager, strategy, failureOf } = new Managed();
     const Foreign = other().AuthError;
     expect(Foreign).not.toBe(AuthError);
-    const thrown = new Foreign('ERR_AUTH_WORKSPACE', 'elsewhere', { hint: 'Go there.', status: 409 });
+    const thrown = new Foreign('ERR_AUTH_WORKSPACE', 'elsewhere', { hint: 'Go there.', httpStatus: 409 });
     strategy.signInSteps.push(fails(thrown));
     const error = await failureOf(manager.get());
     expect(error).toBeInstanceOf(AuthError);
-    expect(error).toMatchObject({ code: 'ERR_AUTH_WORKSPACE', message: 'elsewhere', hint: 'Go there.', status: 409 });
+    expect(error).toMatchObject({
+      code: 'ERR_AUTH_WORKSPACE',
+      message: 'elsewhere',
+      hint: 'Go there.',
+      httpStatus: 409,
+    });
   });
 
   it('ERR_AUTH_REFUSED cools down by its code', async () => {
     const { manager, strategy, failureOf } = new Managed();
-    const thrown = new AuthError('ERR_AUTH_REFUSED', 'no', { hint: '', status: 401, retryable: true, retryAfterMs: 1 });
+    const thrown = new AuthError('ERR_AUTH_REFUSED', 'no', {
+      hint: '',
+      httpStatus: 401,
+      retryable: true,
+      retryAfterMs: 1,
+    });
     strategy.signInSteps.push(...Array.from({ length: 9 }, () => fails(thrown)));
     expect(await failureOf(manager.get())).toMatchObject({ code: 'ERR_AUTH_REFUSED', retryAfterMs: 30_000 });
     expect(strategy.asked).toEqual(['sign-in']);
@@ -223,9 +233,10 @@ describe('S12 between two moments', () => {
 
   it('a refusal while a look at what may have replaced the credential is under way gets another one', async () => {
     let seen = (_isReplaced: boolean): void => {};
-    const managed = new Managed({ isReplaced: () => new Promise<boolean>((resolve) => (seen = resolve)) });
+    const managed = new Managed();
     const { manager, strategy, clock } = managed;
-    Object.assign(strategy, { refresh: undefined });
+    const isReplaced = () => new Promise<boolean>((resolve) => (seen = resolve));
+    Object.assign(strategy, { refresh: undefined, isReplaced });
     const first = await managed.signIn(Credential.apiKey('first'));
     await clock.advance(5_000);
     expect(manager.get()).toBe(first); // looks in the background

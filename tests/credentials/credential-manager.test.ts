@@ -325,7 +325,7 @@ describe('rules 3, 4 and 5: the windows, a millisecond to either side', () => {
     strategy.refreshSteps.push(fails(outage()));
     expect(manager.get()).toBe(first);
     await settled();
-    const detail = { strategy: 'scripted', code: 'ERR_AUTH_UNAVAILABLE', status: 429, retryAfterMs: 500 };
+    const detail = { strategy: 'scripted', code: 'ERR_AUTH_UNAVAILABLE', httpStatus: 429, retryAfterMs: 500 };
     expect(told).toStrictEqual([['refreshFailed', detail]]);
     for (let call = 0; call < 100; call++) expect(manager.get()).toBe(first);
     await settled();

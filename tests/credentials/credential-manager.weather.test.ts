@@ -92,7 +92,7 @@ describe('W02 a renewal that fails for a moment', () => {
     strategy.signInSteps.push(...times(9, () => fails(hiccup())));
     const failure = failureOf(manager.get());
     await clock.advance(750);
-    expect(await failure).toMatchObject({ status: 503 });
+    expect(await failure).toMatchObject({ httpStatus: 503 });
     expect(strategy.count('sign-in')).toBe(3);
   });
 
@@ -106,7 +106,7 @@ describe('W02 a renewal that fails for a moment', () => {
     strategy.signInSteps.push(...times(9, () => slow));
     const failure = failureOf(manager.get());
     await clock.advance(20_000);
-    expect(await failure).toMatchObject({ status: 503 });
+    expect(await failure).toMatchObject({ httpStatus: 503 });
     expect(strategy.count('sign-in')).toBeLessThan(6);
   });
 
@@ -225,7 +225,7 @@ describe('W03 an outage', () => {
 });
 
 describe('W06 a password that worked before and is refused', () => {
-  const refusedNow = () => new AuthError('ERR_AUTH_REFUSED', 'no', { hint: '', status: 401, retryable: true });
+  const refusedNow = () => new AuthError('ERR_AUTH_REFUSED', 'no', { hint: '', httpStatus: 401, retryable: true });
 
   it('is tried again after 1 s, doubling to 4 s for a minute and to 30 s afterwards, and says so', async () => {
     const managed = new Managed();

@@ -17,7 +17,7 @@ describe('what a failed sign-in or refresh means', () => {
     [
       'a limit, with a header that is no text',
       answered(429, { 'retry-after': 7 }),
-      { code: 'ERR_AUTH_UNAVAILABLE', status: 429, retryable: true },
+      { code: 'ERR_AUTH_UNAVAILABLE', httpStatus: 429, retryable: true },
     ],
     ['a refusal', answered(403), { message: 'The refresh was answered with HTTP status 403.', retryable: false }],
     [
@@ -53,8 +53,8 @@ describe('what a failed sign-in or refresh means', () => {
       { message: 'The strategy "own" failed at refresh: it threw a value of type string.', retryable: false },
     ],
   ])('%s', (_name, fault, expected) => {
-    const { code, message, retryable, status, retryAfterMs } = toAuthError(fault, 'refresh', 'own');
-    const said = { code, message, retryable, status, retryAfterMs };
+    const { code, message, retryable, httpStatus, retryAfterMs } = toAuthError(fault, 'refresh', 'own');
+    const said = { code, message, retryable, httpStatus, retryAfterMs };
     for (const [name, value] of Object.entries(expected)) {
       const seen = said[name as keyof typeof said];
       if (value instanceof RegExp) expect(seen).toMatch(value);

@@ -11,16 +11,16 @@ export const HARD_FROM = LIFE - 10_000;
 export const session = (seconds = LIFE / 1000 + 1) =>
   Credential.bearer(webTokenFor(seconds), { refreshToken: webTokenFor(100_000) });
 
-export const refused = () => new AuthError('ERR_AUTH_REFUSED', 'no', { hint: '', status: 401 });
-export const spurious = () => new AuthError('ERR_AUTH_REFUSED', 'no', { hint: '', status: 401, retryable: true });
+export const refused = () => new AuthError('ERR_AUTH_REFUSED', 'no', { hint: '', httpStatus: 401 });
+export const spurious = () => new AuthError('ERR_AUTH_REFUSED', 'no', { hint: '', httpStatus: 401, retryable: true });
 export const conflict = () =>
-  new AuthError('ERR_AUTH_UNAVAILABLE', 'conflict', { hint: '', status: 401, retryable: true });
+  new AuthError('ERR_AUTH_UNAVAILABLE', 'conflict', { hint: '', httpStatus: 401, retryable: true });
 /** One that the flight does not try again by itself. */
 export const outage = (retryAfterMs?: number) =>
-  new AuthError('ERR_AUTH_UNAVAILABLE', 'down', { hint: '', status: 429, retryable: true, retryAfterMs });
+  new AuthError('ERR_AUTH_UNAVAILABLE', 'down', { hint: '', httpStatus: 429, retryable: true, retryAfterMs });
 /** One that may pass. */
 export const hiccup = (retryAfterMs?: number, status = 503) =>
-  new AuthError('ERR_AUTH_UNAVAILABLE', 'down', { hint: '', status, retryable: true, retryAfterMs });
+  new AuthError('ERR_AUTH_UNAVAILABLE', 'down', { hint: '', httpStatus: status, retryable: true, retryAfterMs });
 
 export type Step = () => Credential | Promise<Credential>;
 

@@ -94,7 +94,7 @@ describe.each(ways.slice(0, 1))('F25: an instance that asks to wait', ({ open, s
         server.requests.reset();
         server.fail(path, { status, headers: { 'retry-after': retryAfter() } });
         const error = await send(auth, { path: '/api/me' }).catch((reason: unknown) => reason);
-        expect(error).toMatchObject({ code: 'ERR_AUTH_UNAVAILABLE', status, retryable: true });
+        expect(error).toMatchObject({ code: 'ERR_AUTH_UNAVAILABLE', httpStatus: status, retryable: true });
         const { retryAfterMs } = error as { retryAfterMs: number };
         expect(retryAfterMs).toBeGreaterThanOrEqual(least);
         expect(retryAfterMs).toBeLessThanOrEqual(most);

@@ -117,7 +117,7 @@ describe('the client that strategies obtain credentials with', () => {
         throw new AxiosError('redirect', undefined, config, undefined, response);
       };
       const error = await failure(clientOf('https://qelos.test', { adapter }).http.get('/x'));
-      expect(error).toMatchObject({ code: 'ERR_AUTH_REDIRECT', status: 302, retryable: true });
+      expect(error).toMatchObject({ code: 'ERR_AUTH_REDIRECT', httpStatus: 302, retryable: true });
       expect(error).toMatchObject({ message: expect.stringContaining(says as string) });
     }
   });

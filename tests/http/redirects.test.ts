@@ -44,7 +44,7 @@ describe.each(allWays)('redirects, through $name', ({ open, send }) => {
       redirect(api, '/moved', status, `${other.url}/there?x=1`);
       for (const method of ['GET', 'POST']) {
         const error = await failure(send(auth, { path: '/moved', method, ...(method === 'POST' && { body: '{}' }) }));
-        expect(error).toMatchObject({ code: 'ERR_AUTH_REDIRECT', status });
+        expect(error).toMatchObject({ code: 'ERR_AUTH_REDIRECT', httpStatus: status });
         expect(isAuthError(error)).toBe(true);
         // A location may hold a secret of its own.
         expect((error as Error).message).toContain(other.url);
@@ -196,7 +196,7 @@ describe('redirects, as axios has them', () => {
     redirect(api, '/moved', 307, '/there');
     const { Readable } = await import('node:stream');
     const error = await failure(auth.http.post('/moved', Readable.from(['abc'])));
-    expect(error).toMatchObject({ code: 'ERR_AUTH_REDIRECT', status: 307 });
+    expect(error).toMatchObject({ code: 'ERR_AUTH_REDIRECT', httpStatus: 307 });
     expect(api.to('/there')).toEqual([]);
   });
 
@@ -229,7 +229,7 @@ describe('redirects, as axios has them', () => {
 
   it('F03: says so if the location is no URL', async () => {
     redirect(api, '/moved', 302, 'http://[');
-    expect(await failure(auth.http.get('/moved'))).toMatchObject({ code: 'ERR_AUTH_REDIRECT', status: 302 });
+    expect(await failure(auth.http.get('/moved'))).toMatchObject({ code: 'ERR_AUTH_REDIRECT', httpStatus: 302 });
   });
 
   it('F03: lets follow-redirects have requests that are not for the origin', async () => {

@@ -205,7 +205,7 @@ function toAuthError(error: unknown): AuthError {
   const message = error instanceof Error ? error.message : String(error);
   return new AuthError(code, `Sign-in failed: ${message}`, {
     hint: 'Check QELOS_URL and the credentials.',
-    status,
+    httpStatus: status,
     retryable: !isRefusal,
     cause: error,
   });

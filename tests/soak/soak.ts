@@ -251,7 +251,7 @@ function print(title: string, counts: Map<string, number>): void {
 }
 
 function describe(error: unknown): string {
-  if (isAuthError(error)) return `${error.code} (${error.status ?? '-'})`;
+  if (isAuthError(error)) return `${error.code} (${error.httpStatus ?? '-'})`;
   if (isAxiosError(error)) return `${error.code} (${error.response?.status ?? '-'})`;
   return String(error);
 }

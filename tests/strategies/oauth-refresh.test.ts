@@ -76,7 +76,7 @@ describe('signing in', () => {
     const error = await failure(strategyFor(user, { password }));
     expect(error).toMatchObject({
       code: 'ERR_AUTH_REFUSED',
-      status: 401,
+      httpStatus: 401,
       retryable: false,
       retryAfterMs: 30_000,
       message: expect.stringMatching(/QELOS_USERNAME and QELOS_PASSWORD/),
@@ -105,7 +105,7 @@ describe('signing in', () => {
       body: { errors: { general: { version: 163, modifiedPaths: ['lastLogin', 'tokens'] } } },
     });
     const error = await failureOf(strategyFor().signIn(contextFor(server.url)));
-    expect(error).toMatchObject({ code: 'ERR_AUTH_UNAVAILABLE', status: 401, retryable: true });
+    expect(error).toMatchObject({ code: 'ERR_AUTH_UNAVAILABLE', httpStatus: 401, retryable: true });
     expectNoSecret(error, [admin.password]);
   });
 
@@ -123,7 +123,7 @@ describe('signing in', () => {
   it('F14 answered by a 500 that echoes the password, shows none of it', async () => {
     server.fail(SIGN_IN, { status: 500, body: { message: `boom ${admin.password}`, password: admin.password } });
     const error = await failure();
-    expect(error).toMatchObject({ code: 'ERR_AUTH_UNAVAILABLE', status: 500, retryable: true });
+    expect(error).toMatchObject({ code: 'ERR_AUTH_UNAVAILABLE', httpStatus: 500, retryable: true });
     expectNoSecret(error, [admin.password]);
     const seen = await failureOf(whole(admin, { timeoutMs: 1_000 }).http.get(ENTITIES));
     expect(seen).toMatchObject({ code: 'ERR_AUTH_UNAVAILABLE' });
@@ -139,19 +139,19 @@ describe('signing in', () => {
     [408, 1],
   ])('F26 %i: unavailable, and may be tried again; was tried %i times', async (status, tries) => {
     server.fail(SIGN_IN, { status, body: '<html>out of order</html>' });
-    expect(await failure()).toMatchObject({ code: 'ERR_AUTH_UNAVAILABLE', status, retryable: true });
+    expect(await failure()).toMatchObject({ code: 'ERR_AUTH_UNAVAILABLE', httpStatus: status, retryable: true });
     expect(server.requests.count({ path: SIGN_IN })).toBe(tries);
   });
 
   it.each([400, 404, 405, 413, 418])('%i is no answer of Qelos to a sign-in', async (status) => {
     server.fail(SIGN_IN, { status, body: '<html>what?</html>' });
     const message = expect.stringContaining(`The sign-in was answered with HTTP status ${status}`);
-    expect(await failure()).toMatchObject({ code: 'ERR_AUTH_BAD_RESPONSE', status, message });
+    expect(await failure()).toMatchObject({ code: 'ERR_AUTH_BAD_RESPONSE', httpStatus: status, message });
   });
 
   it('403 is a refusal', async () => {
     server.fail(SIGN_IN, { status: 403, body: {} });
-    expect(await failure()).toMatchObject({ code: 'ERR_AUTH_REFUSED', status: 403, retryable: false });
+    expect(await failure()).toMatchObject({ code: 'ERR_AUTH_REFUSED', httpStatus: 403, retryable: false });
   });
 
   it('F26 a connection that is reset, or refused: unavailable, and the credentials are not blamed', async () => {
@@ -291,7 +291,7 @@ describe('F25 Retry-After', () => {
       server.requests.reset();
       server.fail(path, { status, headers: { 'retry-after': header() } }, 1);
       const error = (await failureOf(manager.get(first))) as Error & { retryAfterMs: number };
-      expect(error).toMatchObject({ code: 'ERR_AUTH_UNAVAILABLE', status, retryable: true });
+      expect(error).toMatchObject({ code: 'ERR_AUTH_UNAVAILABLE', httpStatus: status, retryable: true });
       expect(error.retryAfterMs).toBeGreaterThanOrEqual(least);
       expect(error.retryAfterMs).toBeLessThanOrEqual(most);
       await clock.advance(error.retryAfterMs - 1);
@@ -334,7 +334,7 @@ describe('F04 a redirect is never followed', () => {
   it.each(statuses)('sign-in, %i to another origin: the password is sent once, to one place', async (status) => {
     server.fail(SIGN_IN, { status, headers: { location: `${other.url}${SIGN_IN}?token=hidden-part` } });
     const error = await failure();
-    expect(error).toMatchObject({ code: 'ERR_AUTH_REDIRECT', status });
+    expect(error).toMatchObject({ code: 'ERR_AUTH_REDIRECT', httpStatus: status });
     expectNoSecret(error, [admin.password, 'hidden-part']);
     expect(other.requests.count()).toBe(0);
     expect(server.requests.count()).toBe(1);
@@ -342,7 +342,7 @@ describe('F04 a redirect is never followed', () => {
 
   it.each(statuses)('sign-in, %i inside the origin', async (status) => {
     server.fail(SIGN_IN, { status, headers: { location: '/api/other-signin' } });
-    expect(await failure()).toMatchObject({ code: 'ERR_AUTH_REDIRECT', status });
+    expect(await failure()).toMatchObject({ code: 'ERR_AUTH_REDIRECT', httpStatus: status });
     expect(server.requests.count()).toBe(1);
   });
 
@@ -351,7 +351,7 @@ describe('F04 a redirect is never followed', () => {
     await http.get(ENTITIES);
     server.expireAccessTokens();
     server.fail(REFRESH, { status, headers: { location: `${other.url}${REFRESH}` } });
-    expect(await failureOf(http.get(ENTITIES))).toMatchObject({ code: 'ERR_AUTH_REDIRECT', status });
+    expect(await failureOf(http.get(ENTITIES))).toMatchObject({ code: 'ERR_AUTH_REDIRECT', httpStatus: status });
     expect(other.requests.count()).toBe(0);
     expect(server.requests.count({ path: REFRESH })).toBe(1);
   });
@@ -374,7 +374,7 @@ describe('refreshing', () => {
     const first = await strategy.signIn(contextFor(server.url));
     await strategy.refresh(first, contextFor(server.url));
     const error = await failureOf(strategy.refresh(first, contextFor(server.url)));
-    expect(error).toMatchObject({ code: 'ERR_AUTH_REFUSED', status: 401, retryable: true });
+    expect(error).toMatchObject({ code: 'ERR_AUTH_REFUSED', httpStatus: 401, retryable: true });
     expectNoSecret(error, [first.refreshToken]);
   });
 

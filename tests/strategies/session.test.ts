@@ -101,7 +101,10 @@ describe('a session that exists', () => {
     expect(open({ ...tokens, apiToken: server.issueApiToken() }).strategy.name).toBe('api-token');
     const auth = open({ ...tokens, username, password });
     expect(auth.strategy.name).toBe('session');
-    expect(auth.strategy.skipped).toEqual([{ name: 'api-token', missing: ['QELOS_API_TOKEN'] }]);
+    expect(auth.strategy.skipped).toEqual([
+      { name: 'api-token', missing: ['QELOS_API_TOKEN'] },
+      { name: 'api-token-file', missing: ['QELOS_API_TOKEN_FILE'] },
+    ]);
   });
 
   it.each(['accessToken', 'refreshToken'] as const)('shows no %s', async (name) => {
@@ -137,7 +140,7 @@ describe('the end of the session', () => {
     server.revokeSessions();
     const { manager, clock } = managerOf(new SessionStrategy({ url: server.url, refreshToken }), server.url);
     const error = await failureOf(throughPauses(manager.get(), clock));
-    expect(error).toMatchObject({ code: 'ERR_AUTH_REFUSED', retryable: false, status: 401 });
+    expect(error).toMatchObject({ code: 'ERR_AUTH_REFUSED', retryable: false, httpStatus: 401 });
     expect(error.message).toBe('The session of QELOS_REFRESH_TOKEN is over (HTTP status 401).');
     expect(server.requests.count({ path: REFRESH })).toBe(3);
   });

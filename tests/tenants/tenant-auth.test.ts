@@ -148,7 +148,7 @@ describe('a tenant that fails stops alone, and says which it is', () => {
   it('an instance that is down', async () => {
     const tenants = open();
     second.fail(ME, { status: 503, headers: { 'retry-after': '60' } });
-    expect(await failureOf(tenants.for('b0'))).toMatchObject({ code: 'ERR_AUTH_UNAVAILABLE', status: 503 });
+    expect(await failureOf(tenants.for('b0'))).toMatchObject({ code: 'ERR_AUTH_UNAVAILABLE', httpStatus: 503 });
     expect(await whoIs(tenants, 'a0')).toBe('user-0');
   });
 
@@ -368,6 +368,13 @@ describe('the pool', () => {
     expect(backend.to(REFRESH)).toHaveLength(1);
     expect(backend.to(SIGN_IN)).toHaveLength(1);
     expect(loads).toEqual(['c0', 'b0']);
+  });
+
+  it('hands out what calls are made with, and nothing that only an owner of a credential can do', async () => {
+    const account = await open().for('a0');
+    const isThere = (name: string) => name in account;
+    expect(['http', 'fetch', 'sdk', 'signIn', 'attach'].filter(isThere)).toHaveLength(5);
+    expect(['close', 'for', 'on', 'status', 'strategy'].filter(isThere)).toEqual([]);
   });
 
   it('ends with close(): handles and for() get ERR_AUTH_CLOSED', async () => {

@@ -194,7 +194,7 @@ const withPassword = (use: (password: string) => void) =>
   }));
 
 const refused = (message: string, details: { hint?: string; retryable?: boolean; cause?: unknown } = {}) =>
-  new AuthError('ERR_AUTH_REFUSED', message, { hint: 'Set SESSION_PASSWORD.', status: 401, ...details });
+  new AuthError('ERR_AUTH_REFUSED', message, { hint: 'Set SESSION_PASSWORD.', httpStatus: 401, ...details });
 
 const passwordOf = (server: QelosServer) => server.users[0]?.password ?? '';
 
@@ -411,7 +411,7 @@ const WRONG: [
     REFUSAL,
     /signIn\(\) called a refusal \(ERR_AUTH_REFUSED\) retryable: leave out retryable: true/,
     whenRefused(() =>
-      Promise.reject(new AuthError('ERR_AUTH_REFUSED', 'No.', { hint: 'Wait.', status: 403, retryable: true })),
+      Promise.reject(new AuthError('ERR_AUTH_REFUSED', 'No.', { hint: 'Wait.', httpStatus: 403, retryable: true })),
     ),
   ],
   [

@@ -73,8 +73,8 @@ const WRONG: [name: string, code: string, says: RegExp][] = [
   ],
   [
     'an error without a hint',
-    `new AuthError('ERR_AUTH_REFUSED', 'Refused.', { status: 401 });`,
-    /Property 'hint' is missing in type '\{ status: number; \}' but required in type 'AuthErrorDetails'/,
+    `new AuthError('ERR_AUTH_REFUSED', 'Refused.', { httpStatus: 401 });`,
+    /Property 'hint' is missing in type '\{ httpStatus: number; \}' but required in type 'AuthErrorDetails'/,
   ],
   [
     'an error with a code of its own',

@@ -69,7 +69,8 @@ export function refusalOf(world: World, { operation, outcome }: StrategyCall): A
     );
   const error = toAuthError(outcome.error, 'sign-in', world.subject.strategy.name);
   // Of an error without a status that it did not make itself, the library knows nothing.
-  const isForeign = !isAuthError(outcome.error) && error.code === 'ERR_AUTH_BAD_RESPONSE' && error.status === undefined;
+  const isForeign =
+    !isAuthError(outcome.error) && error.code === 'ERR_AUTH_BAD_RESPONSE' && error.httpStatus === undefined;
   if (isForeign)
     throw world.fault(
       `${operation}() threw ${inWords(outcome)} when it was refused: throw an AuthError that names the setting and says what to do, or let the error of axios through.`,

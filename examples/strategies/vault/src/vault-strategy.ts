@@ -76,13 +76,13 @@ function refusal({ status, headers }: AxiosResponse): AuthError {
   if (status === 403) {
     return new AuthError('ERR_AUTH_REFUSED', 'Vault refused VAULT_TOKEN (HTTP status 403).', {
       hint: 'It has ended, was revoked, belongs to another VAULT_NAMESPACE, or has no policy with "read" on QELOS_VAULT_PATH; `vault token lookup` tells which.',
-      status,
+      httpStatus: status,
     });
   }
   if (status === 404) {
     return new AuthError('ERR_AUTH_CONFIG', 'Vault has no secret at QELOS_VAULT_PATH (HTTP status 404).', {
       hint: 'Check the path and VAULT_NAMESPACE, and that the latest version is not deleted. In a KV engine of version 2, "data/" follows the mount: secret/data/qelos. It is read again by itself.',
-      status,
+      httpStatus: status,
       retryable: true,
     });
   }
@@ -92,7 +92,7 @@ function refusal({ status, headers }: AxiosResponse): AuthError {
     `VAULT_ADDR answered with HTTP status ${status}, and no secret.`,
     {
       hint: 'A sealed Vault answers 503, a standby node 307: then use the address of the cluster. Otherwise check what answers there. It is tried again by itself.',
-      status,
+      httpStatus: status,
       retryable: true,
       retryAfterMs: Number(headers['retry-after']) * 1000 || undefined,
     },

@@ -162,20 +162,20 @@ describe('VaultStrategy', () => {
     const auth = await open({}, { QELOS_VAULT_PATH: 'secret/qelos' });
     expect(await errorOf(auth)).toMatchObject({
       code: 'ERR_AUTH_CONFIG',
-      status: 404,
+      httpStatus: 404,
       message: expect.stringContaining('QELOS_VAULT_PATH'),
       hint: expect.stringContaining('"data/"'),
     });
   });
 
-  const NO_VAULT = { code: 'ERR_AUTH_BAD_RESPONSE', status: 200 } as const;
+  const NO_VAULT = { code: 'ERR_AUTH_BAD_RESPONSE', httpStatus: 200 } as const;
   it.each<[string, (vault: VaultServer) => void, Partial<AuthError>]>([
     [
       'a revoked token',
       (vault) => vault.revokeToken(),
-      { code: 'ERR_AUTH_REFUSED', status: 403, message: expect.stringContaining('VAULT_TOKEN') as never },
+      { code: 'ERR_AUTH_REFUSED', httpStatus: 403, message: expect.stringContaining('VAULT_TOKEN') as never },
     ],
-    ['a deleted secret', (vault) => vault.write('qelos'), { code: 'ERR_AUTH_CONFIG', status: 404 }],
+    ['a deleted secret', (vault) => vault.write('qelos'), { code: 'ERR_AUTH_CONFIG', httpStatus: 404 }],
     [
       'a secret without the field',
       (vault) => vault.write('qelos', { token: 'ql_1' }),
@@ -185,12 +185,12 @@ describe('VaultStrategy', () => {
     [
       'a sealed Vault',
       (vault) => vault.answer({ status: 503, body: '{"errors":["Vault is sealed"]}' }),
-      { code: 'ERR_AUTH_UNAVAILABLE', status: 503, retryable: true },
+      { code: 'ERR_AUTH_UNAVAILABLE', httpStatus: 503, retryable: true },
     ],
     [
       'a Vault that renews nothing at the moment',
       (vault) => vault.answer({ status: 500 }, RENEW),
-      { code: 'ERR_AUTH_UNAVAILABLE', status: 500, retryable: true },
+      { code: 'ERR_AUTH_UNAVAILABLE', httpStatus: 500, retryable: true },
     ],
     [
       'a rate limit',
@@ -199,7 +199,7 @@ describe('VaultStrategy', () => {
     ],
     ['a web page', (vault) => vault.answer({ status: 200, body: '<html>' }), NO_VAULT],
     ['a body of null', (vault) => vault.answer({ status: 200, body: 'null' }), NO_VAULT],
-    ['a bad request', (vault) => vault.answer({ status: 400 }), { code: 'ERR_AUTH_BAD_RESPONSE', status: 400 }],
+    ['a bad request', (vault) => vault.answer({ status: 400 }), { code: 'ERR_AUTH_BAD_RESPONSE', httpStatus: 400 }],
   ])('explains %s', async (_, arrange, expected) => {
     const auth = await open();
     arrange(vault);
@@ -225,7 +225,7 @@ describe('VaultStrategy', () => {
     const auth = await open();
     const location = `http://127.0.0.1:${(elsewhere.address() as AddressInfo).port}/`;
     vault.answer({ status: 307, headers: { location } });
-    expect(await errorOf(auth)).toMatchObject({ code: 'ERR_AUTH_BAD_RESPONSE', status: 307 });
+    expect(await errorOf(auth)).toMatchObject({ code: 'ERR_AUTH_BAD_RESPONSE', httpStatus: 307 });
     expect(received).toBe(0);
   });
 });

@@ -110,13 +110,13 @@ function refusal({ status, headers, data }: AxiosResponse<TokenAnswer | null>): 
   if (data?.error === 'invalid_target') {
     return new AuthError('ERR_AUTH_CONFIG', `The broker gives out no sessions for QELOS_URL ${seen}.`, {
       hint: 'Have the URL added to what the broker serves, letter by letter, or correct QELOS_URL.',
-      status,
+      httpStatus: status,
     });
   }
   if (status === 400 || status === 401 || status === 403) {
     return new AuthError('ERR_AUTH_REFUSED', `The broker refused the token in QELOS_IDENTITY_TOKEN_FILE ${seen}.`, {
       hint: 'Check that the token is made for the broker (its audience), is not past its end, and that the broker trusts who issued it. The file is read again by itself.',
-      status,
+      httpStatus: status,
     });
   }
   const isBusy = status === 429 || status >= 500;
@@ -125,7 +125,7 @@ function refusal({ status, headers, data }: AxiosResponse<TokenAnswer | null>): 
     `QELOS_TOKEN_EXCHANGE_URL answered with HTTP status ${status}.`,
     {
       hint: 'Look at the state of the broker, and at what stands in front of it; a redirect is not followed. It is tried again by itself.',
-      status,
+      httpStatus: status,
       retryable: true,
       retryAfterMs: Number(headers['retry-after']) * 1000 || undefined,
     },

@@ -96,7 +96,7 @@ describe('WorkloadIdentityStrategy', () => {
   it('explains an identity that the broker refuses, without showing it', async () => {
     await platform.rotate({ aud: 'somebody else' });
     const error = await failure();
-    assert.deepEqual([error.code, error.status, error.retryable], ['ERR_AUTH_REFUSED', 400, false]);
+    assert.deepEqual([error.code, error.httpStatus, error.retryable], ['ERR_AUTH_REFUSED', 400, false]);
     assert.match(error.message, /QELOS_IDENTITY_TOKEN_FILE/);
     assert.ok(!`${error.stack}${error.hint}${JSON.stringify(error)}`.includes(platform.tokens.at(-1) ?? ''));
   });
@@ -133,13 +133,17 @@ describe('WorkloadIdentityStrategy', () => {
   const bearer = { access_token: 'a', issued_token_type: 'urn:ietf:params:oauth:token-type:access_token' };
   const faults: [string, Parameters<TokenBroker['answer']>[0], Partial<AuthError>][] = [
     ['a client that is not known', { status: 401, body: { error: 'invalid_client' } }, { code: 'ERR_AUTH_REFUSED' }],
-    ['a broker out of order', { status: 503 }, { code: 'ERR_AUTH_UNAVAILABLE', status: 503, retryable: true }],
+    ['a broker out of order', { status: 503 }, { code: 'ERR_AUTH_UNAVAILABLE', httpStatus: 503, retryable: true }],
     [
       'a broker with too much to do',
       { status: 429, headers: { 'retry-after': '9' } },
       { code: 'ERR_AUTH_UNAVAILABLE', retryAfterMs: 9000 },
     ],
-    ['a redirect', { status: 307, headers: { location: '/token' } }, { code: 'ERR_AUTH_BAD_RESPONSE', status: 307 }],
+    [
+      'a redirect',
+      { status: 307, headers: { location: '/token' } },
+      { code: 'ERR_AUTH_BAD_RESPONSE', httpStatus: 307 },
+    ],
     ['a web page', { status: 200, body: '<html>' }, { code: 'ERR_AUTH_BAD_RESPONSE', retryable: true }],
     ['a body of null', { status: 200, body: 'null' }, { code: 'ERR_AUTH_BAD_RESPONSE', retryable: true }],
     ['no token', { status: 200, body: {} }, { code: 'ERR_AUTH_BAD_RESPONSE', retryable: true }],
@@ -155,7 +159,7 @@ describe('WorkloadIdentityStrategy', () => {
       const error = await failure();
       for (const [key, value] of Object.entries(expected)) assert.equal(Reflect.get(error, key), value, key);
       // What may pass is tried again while the call waits; a refusal never is.
-      if (expected.status === 503) assert.ok(broker.shown.length > 1);
+      if (expected.httpStatus === 503) assert.ok(broker.shown.length > 1);
       else assert.equal(broker.shown.length, 1);
     });
   }
