@@ -24,7 +24,7 @@ export interface FleetCounts extends ServerCounts {
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 /** Each replica calls so often on the average, at random. */
-const CALL_EVERY_MS = MINUTE_MS;
+const CALL_EVERY_MS = 5 * MINUTE_MS;
 /** All start within this, and are replaced once, half-way, within the same. */
 const ROLLOUT_MS = 5 * MINUTE_MS;
 const TIMEOUT_MS = 20_000;

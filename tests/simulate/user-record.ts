@@ -107,7 +107,7 @@ export class UserRecord {
 function refused(): AuthError {
   return new AuthError('ERR_AUTH_REFUSED', 'The refresh token was refused (HTTP status 401).', {
     hint: 'Another write of the same user was faster.',
-    status: 401,
+    httpStatus: 401,
     retryable: true,
   });
 }
