@@ -21,7 +21,7 @@ declare module 'axios' {
   // biome-ignore lint/suspicious/noExplicitAny: see above
   interface AxiosRequestConfig<D = any, P = any> {
     /** Send this request as it was written: without credential, with whatever headers it has. */
-    skipAuth?: boolean;
+    skipAuth?: boolean | undefined;
   }
 }
 

@@ -3,6 +3,7 @@ import { nameOf } from './credentials/obtain-errors';
 import { type DependencyContainer, type InjectionToken, container as rootContainer } from './di';
 import { checkedTransport } from './http/transport';
 import { type InstanceOptions, QelosAuth } from './qelos-auth';
+import { storeFromEnv } from './stores/store-from-env';
 import { ApiTokenStrategy } from './strategies/api-token';
 import { ApiTokenFileStrategy } from './strategies/api-token-file';
 import { BUILT_IN, strategiesOf } from './strategies/built-in';
@@ -14,9 +15,9 @@ import { AUTH_CONFIG, AUTH_STRATEGY, CREDENTIAL_STORE, QELOS_HTTP, QELOS_SDK } f
 
 export interface QelosAuthOptions extends InstanceOptions {
   /** Where settings are read from. Default: `process.env`, when the first of them is needed. */
-  env?: Readonly<Record<string, string | undefined>>;
+  env?: Readonly<Record<string, string | undefined>> | undefined;
   /** Settings that win over `env`. */
-  config?: Partial<AuthConfig>;
+  config?: Partial<AuthConfig> | undefined;
 }
 
 /** What makes a container differ from its parent. */
@@ -93,11 +94,13 @@ export function createQelosAuth(options: QelosAuthOptions = {}): QelosAuth {
 function makeAuth(container: DependencyContainer, { axios, env, transport }: QelosAuthOptions): QelosAuth {
   const config = checked(container.resolve(AUTH_CONFIG));
   const selection = resolverOf(container, env, config).resolve(config.strategy);
-  const store = container.isRegistered(CREDENTIAL_STORE, true) ? container.resolve(CREDENTIAL_STORE) : undefined;
+  const isGiven = container.isRegistered(CREDENTIAL_STORE, true);
+  const own = isGiven ? undefined : storeFromEnv(env ?? process.env);
   return new QelosAuth({
     config,
     selection,
-    store,
+    store: isGiven ? container.resolve(CREDENTIAL_STORE) : own?.store,
+    release: own?.close,
     axios,
     transport: checkedTransport(transport),
     other: (config, options) => makeOther(config, { ...(transport && { transport }), ...options }),

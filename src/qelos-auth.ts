@@ -16,6 +16,8 @@ export interface QelosAuthParts {
   config: AuthConfig;
   selection: Selection;
   store?: CredentialStore | undefined;
+  /** Ends what was made for this instance alone. */
+  release?: (() => Promise<void>) | undefined;
   axios?: CreateAxiosDefaults | undefined;
   transport?: Transport | undefined;
   /** Makes another instance for {@link QelosAuth.for}. */
@@ -25,17 +27,17 @@ export interface QelosAuthParts {
 /** What an instance can be given besides its settings. */
 export interface InstanceOptions {
   /** Strategies to try before the built-in ones, in this order. */
-  strategies?: readonly StrategyOption[];
-  /** Where to share credentials with other processes. Default: nowhere. */
-  store?: CredentialStore;
+  strategies?: readonly StrategyOption[] | undefined;
+  /** Where to share credentials with other processes. Default: what `QELOS_AUTH_REDIS_URL` names, else nowhere. */
+  store?: CredentialStore | undefined;
   /** Defaults of the axios instance: time-out, agents, headers, an adapter. `baseURL` is always the instance's URL. */
-  axios?: CreateAxiosDefaults;
+  axios?: CreateAxiosDefaults | undefined;
   /**
    * What sign-ins and authenticated requests are sent with: `undici()` of `qelos-auth/undici` sends about 1.4 times as many a second.
    * What undici cannot do as Node's client does (agents, proxies, sockets, `lookup`) still goes over that.
    * Default: Node's client.
    */
-  transport?: Transport;
+  transport?: Transport | undefined;
 }
 
 /** What of an axios instance's defaults is about the way to a server; the rest may be meant for one server alone. */
@@ -55,10 +57,11 @@ export class QelosAuth extends Account {
   /** The instances that `for` made and nobody has closed. */
   readonly #others = new Set<QelosAuth>();
   #closed = false;
+  readonly #release: QelosAuthParts['release'];
   #onClose: (() => void) | undefined;
 
   /** Use `createQelosAuth` or `registerQelosAuth`, which choose the strategy and check the configuration. */
-  constructor({ config, selection, store, axios = {}, transport, other }: QelosAuthParts) {
+  constructor({ config, selection, store, release, axios = {}, transport, other }: QelosAuthParts) {
     const { strategy, skipped } = selection;
     const events = new EventHub();
     const origin = new Origin(config.url);
@@ -78,6 +81,7 @@ export class QelosAuth extends Account {
     this.#events = events;
     this.#defaults = axios;
     this.#other = other;
+    this.#release = release;
     if (config.allowInsecureUrl && origin.isPlain) warnOfInsecureUrl();
     // Listeners are added once this constructor is done.
     queueMicrotask(() => events.emit('strategySelected', { strategy: nameOf(strategy), skipped }));
@@ -114,6 +118,7 @@ export class QelosAuth extends Account {
     this.#manager.close();
     this.#onClose?.();
     for (const other of this.#others) other.close();
+    await this.#release?.();
   }
 }
 

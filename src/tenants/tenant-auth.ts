@@ -22,24 +22,24 @@ export interface TenantAuthOptions {
    * How many tenants' credentials to keep. The one used longest ago makes room; it signs in anew when it is used again.
    * Default: 10,000.
    */
-  max?: number;
+  max?: number | undefined;
   /**
    * The hosts that tenants' URLs may name: `my.qelos.example`, `my.qelos.example:8443`, or `*.qelos.example` for all below
    * it. One without a port is for the scheme's own port alone. Default: any. Set it where tenants, or anybody you do not trust,
    * can choose a URL: whatever they name is called from inside your network.
    */
-  allowedHosts?: readonly string[];
+  allowedHosts?: readonly string[] | undefined;
   /** Strategies to try for a tenant before the built-in ones, in this order; made whenever a tenant signs in. */
-  strategies?: (config: AuthConfig, tenant: string) => readonly StrategyObject[];
+  strategies?: ((config: AuthConfig, tenant: string) => readonly StrategyObject[]) | undefined;
   /** Defaults of each tenant's axios instance: time-out, agents, headers, an adapter. `baseURL` is always the tenant's URL. */
-  axios?: CreateAxiosDefaults;
+  axios?: CreateAxiosDefaults | undefined;
   /** As {@link InstanceOptions.transport}, for all tenants. */
   transport?: InstanceOptions['transport'];
   /**
    * Milliseconds that obtaining a tenant's credential, loading its settings included, may take in all. It holds for strategies
    * with a `signInTimeoutMs` as well. Default: 20,000.
    */
-  timeoutMs?: number;
+  timeoutMs?: number | undefined;
 }
 
 const DEFAULT_MAX = 10_000;
