@@ -20,6 +20,8 @@ const SIGN_IN = { worksMs: 60, leastSaveMs: 80, mostSaveMs: 160 };
 const REFRESH = { worksMs: 10, leastSaveMs: 11, mostSaveMs: 20 };
 /** Up to so many stored sessions a sign-in is an append, which cannot conflict. */
 const SESSIONS_APPENDED = 10;
+/** What would have to wait longer than this, in milliseconds, is answered 503 at once: nobody queues up without end. */
+const MOST_QUEUED_MS = 20_000;
 /** One way over the network. */
 const NETWORK_MS = 5;
 
@@ -86,6 +88,7 @@ export class UserRecord {
   /** One request after the other, in the order in which they came. */
   #work(ms: number): Promise<void> {
     const { now } = this.#world;
+    if (this.#isFreeAt - now > MOST_QUEUED_MS) return Promise.reject(overloaded());
     this.#isFreeAt = Math.max(this.#isFreeAt, now) + ms;
     return this.#world.pause(this.#isFreeAt - now);
   }
@@ -102,6 +105,14 @@ export class UserRecord {
     const expiresAt = new Date(Date.now() + this.#lifeMs);
     return Credential.bearer(`access-${token}`, { refreshToken: token, expiresAt });
   }
+}
+
+function overloaded(): AuthError {
+  return new AuthError('ERR_AUTH_UNAVAILABLE', 'The sign-in was answered with HTTP status 503.', {
+    hint: 'Too many at once.',
+    httpStatus: 503,
+    retryable: true,
+  });
 }
 
 function refused(): AuthError {
