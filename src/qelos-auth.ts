@@ -61,7 +61,10 @@ export class QelosAuth extends Account {
   #closed = false;
   #onClose: (() => void) | undefined;
 
-  /** Use `createQelosAuth` or `registerQelosAuth`, which choose the strategy and check the configuration. */
+  /** Not for plugins: `createQelosAuth` and `registerQelosAuth` choose the strategy and check the configuration. */
+  constructor(made: never);
+  /** @internal */
+  constructor(parts: QelosAuthParts);
   constructor({ url, selection, manager, events, axios = {}, transport, other, release }: QelosAuthParts) {
     const { strategy, skipped } = selection;
     super({ url, source: manager, strategy, events, axios, transport });
