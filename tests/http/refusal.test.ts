@@ -183,6 +183,21 @@ describe('W05: the question to the auth service', () => {
     expect(api.to(REFRESH)).toHaveLength(1);
   });
 
+  it('is not needed where nobody answers it and the life of the credential may be over: that is renewed', async () => {
+    const api = await startBackend();
+    const part = (claims: object) => Buffer.from(JSON.stringify(claims)).toString('base64url');
+    const iat = Math.floor(Date.now() / 1_000);
+    let signIns = 0;
+    const signIn = async () =>
+      Credential.bearer(`${part({ alg: 'HS256' })}.${part({ iat, exp: iat + 1, sub: ++signIns })}.x`);
+    const auth = openAuth({ config: { url: api.url }, strategies: [{ name: 'own', missing: () => [], signIn }] });
+    api.on(ME, (_, response) => response.writeHead(503).end());
+    api.on('/x', (_, response) => response.writeHead(api.to('/x').length === 2 ? 401 : 200).end());
+    await auth.http.get('/x');
+    expect((await auth.http.get('/x')).status).toBe(200);
+    expect([signIns, api.to(ME).length, api.to('/x').length]).toEqual([2, 1, 3]);
+  });
+
   it('is not put where a strategy judges by itself', async () => {
     const { api, auth } = await signedIn(true);
     api.on('/x', (_, response) => response.writeHead(401).end());
