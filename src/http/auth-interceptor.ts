@@ -11,7 +11,7 @@ import { copyOf, Exchange, type Outcome, type RequestConfig, sendUntouched } fro
 import { answerIn } from './exposure';
 import { type Origin, resolveUrl } from './origin';
 import { isRedirect, mostRedirects, redirected, tooManyRedirects } from './redirect';
-import { RefusalJudge, type RefusalJudgeOptions } from './refusal-judge';
+import { type InterceptorOptions, RefusalJudge } from './refusal-judge';
 import { connectTo, sealAgents } from './sealed-agent';
 import { signedHeaders } from './signing';
 import type { Transport } from './transport';
@@ -54,17 +54,7 @@ export class AuthInterceptor {
   /** What the refusal of a request that could not be sent again has led to. */
   #renewedForOthers: Credential | undefined;
 
-  /**
-   * @param options - `transport`: what axios' http adapter sends with, where a request names nothing else; `headers`: what every
-   *   request has in the place of a caller's own, or has not
-   */
-  constructor(
-    options: RefusalJudgeOptions & {
-      events: Pick<EventHub, 'emit'>;
-      transport?: Transport | undefined;
-      headers?: FixedHeaders | undefined;
-    },
-  ) {
+  constructor(options: InterceptorOptions) {
     this.#fixed = options.headers;
     this.#origin = options.origin;
     this.#strategy = options.strategy;

@@ -1,13 +1,15 @@
 import type { AxiosAdapter, AxiosInstance, AxiosResponse, InternalAxiosRequestConfig } from 'axios';
 import type { ApiAnswer, StrategyObject } from '../contract/auth-strategy';
 import { type Credential, headersOf } from '../contract/credential';
+import type { EventHub } from '../events';
 import { explainRefusal, type Standing, saidBy } from '../qelos/refusal';
 import { explainAnswer } from './answer';
 import { type CredentialSource, standingOf } from './credential-check';
-import { credentialHeaders } from './credential-headers';
+import { credentialHeaders, type FixedHeaders } from './credential-headers';
 import type { Exchange } from './exchange';
 import type { Origin } from './origin';
 import { signedHeaders } from './signing';
+import type { Transport } from './transport';
 import { isReplayable } from './upload';
 
 export interface RefusalJudgeOptions {
@@ -20,6 +22,15 @@ export interface RefusalJudgeOptions {
   readonly adapter?: InternalAxiosRequestConfig['adapter'];
   /** Whether nothing can take the place of a refused credential. */
   readonly isFinal?: boolean;
+}
+
+/** What an interceptor is given besides. */
+export interface InterceptorOptions extends RefusalJudgeOptions {
+  events: Pick<EventHub, 'emit'>;
+  /** What axios' http adapter sends with, where a request names nothing else. */
+  transport?: Transport | undefined;
+  /** What every request has in the place of a caller's own, or has not. */
+  headers?: FixedHeaders | undefined;
 }
 
 /**
@@ -55,7 +66,7 @@ export class RefusalJudge {
       const refusal = explainRefusal(answer, apiToken, { standing, canResend });
       explainAnswer(response, this.#options.source.explain?.(refusal) ?? refusal);
     }
-    return this.#isOwn ? this.#asTheStrategySays(answer) : this.#verdict(answer, standing);
+    return this.#isOwn ? this.#asTheStrategySays(answer) : this.#verdict(answer, standing, credential);
   }
 
   /**
@@ -87,11 +98,14 @@ export class RefusalJudge {
     return this.#options.strategy.isRejected !== undefined && !this.#options.isFinal;
   }
 
-  #verdict(answer: ApiAnswer, standing: Standing | undefined): Verdict {
+  #verdict(answer: ApiAnswer, standing: Standing | undefined, credential: Credential): Verdict {
+    const { isFinal, source } = this.#options;
     const said = saidBy(answer);
-    if (said === 'unchecked' || (said === 'unclear' && standing === 'untold')) return 'untold';
+    if (said === 'unchecked') return 'untold';
+    // Where nobody tells, one whose life may be over has ended: its renewal is due in any case.
+    if (said === 'unclear' && standing === 'untold' && source.stageOf(credential) !== 'ending') return 'untold';
     if (said === 'unclear' && standing === 'good') return 'unseen';
-    if (said === 'refused' || said === 'unclear') return this.#options.isFinal ? 'untold' : 'refused';
+    if (said === 'refused' || said === 'unclear') return isFinal ? 'untold' : 'refused';
     return 'answered';
   }
 

@@ -5,11 +5,18 @@ import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { NestFactory } from '@nestjs/core';
+import type { AwilixContainer } from 'awilix';
+import type { AxiosInstance } from 'axios';
 import type { FastifyInstance } from 'fastify';
+import type { Container as InversifyContainer } from 'inversify';
 import {
+  type AuthStrategy,
   type CredentialStore,
   createQelosAuth,
   isAuthError,
+  QELOS_HTTP,
+  QELOS_SDK,
   type QelosAdministratorSDK,
   type QelosAuth,
 } from 'qelos-auth';
@@ -20,7 +27,14 @@ import { loadPlay, type PluginPlay } from '../plugin-play/play';
 import { type CodeBlock, codeBlocksOf, run } from './code-blocks';
 
 const ROOT = resolve(__dirname, '../..');
-const FILES = ['README.md', 'docs/strategies.md', 'docs/operations.md', 'docs/plugin-play.md', 'docs/acting-for.md'];
+const FILES = [
+  'README.md',
+  'docs/strategies.md',
+  'docs/operations.md',
+  'docs/plugin-play.md',
+  'docs/containers.md',
+  'docs/acting-for.md',
+];
 const STRATEGIES = join(ROOT, 'docs/strategies.md');
 const BOOKS = '/api/blueprints/book/entities';
 
@@ -140,6 +154,15 @@ const OUTCOMES: Record<string, Record<string, (block: CodeBlock, others: CodeBlo
       const unlimited = others.map(({ name, code }) => ({ name, code: code.replace('...LIMITS, ', '') }));
       await expect(runTests(block, unlimited)).rejects.toThrow(/followed a redirect to another server, with a secret/);
     },
+    'injected-strategy': async (block) => {
+      const { InjectedStrategy } = (await run(block)).exports as { InjectedStrategy: new () => AuthStrategy };
+      Object.assign(process.env, { PARTNER_KEY: 'k' });
+      const auth = createQelosAuth({ strategies: [InjectedStrategy] });
+      await auth.http.get('/api/me').catch(() => {});
+      const [request] = server.requests.list({ path: '/api/me' });
+      expect(auth.strategy.name).toBe('injected');
+      expect(request?.headers['x-partner']).toBe(`partner k ${new URL(server.url).host}`);
+    },
     'signing-strategy': async (block) => {
       const { exports } = await run(block);
       expect(exports).toHaveProperty('SigningStrategy');
@@ -181,6 +204,32 @@ const OUTCOMES: Record<string, Record<string, (block: CodeBlock, others: CodeBlo
       await addBook();
       const { printed } = await run(block, { '@qelos/plugin-play': freshPlay() });
       expect(printed).toMatchObject([[[{ metadata: { title: 'Emma' } }]]]);
+    },
+  },
+  'docs/containers.md': {
+    tsyringe: async (block) => {
+      useApiToken();
+      container.register('audit-url', { useValue: server.url });
+      container.register('audit-token', { useValue: server.issueApiToken({ username: 'admin' }) });
+      const { Journal } = (await run(block)).exports as { Journal: new () => { names(): Promise<string[]> } };
+      expect(await container.resolve(Journal).names()).toEqual([plain.username, 'admin']);
+    },
+    nest: async (block) => {
+      useApiToken();
+      const { QelosModule } = (await run(block)).exports as { QelosModule: new () => object };
+      const app = await NestFactory.createApplicationContext(QelosModule, { logger: false });
+      await expectParts(app.get(QELOS_HTTP), app.get(QELOS_SDK), () => app.close());
+    },
+    inversify: async (block) => {
+      useApiToken();
+      const { container } = (await run(block)).exports as { container: InversifyContainer };
+      await expectParts(container.get(QELOS_HTTP), container.get(QELOS_SDK), () => container.unbindAll());
+    },
+    awilix: async (block) => {
+      useApiToken();
+      const { container } = (await run(block)).exports as { container: AwilixContainer };
+      const { http, sdk } = container.cradle;
+      await expectParts(http, sdk, () => container.dispose());
     },
   },
   'docs/acting-for.md': {
@@ -263,6 +312,25 @@ const OUTCOMES: Record<string, Record<string, (block: CodeBlock, others: CodeBlo
   },
 };
 
+/** That a container has given an account's parts, one for all, and closes it. */
+async function expectParts(
+  http: AxiosInstance,
+  sdk: QelosAdministratorSDK,
+  end: () => Promise<unknown>,
+): Promise<void> {
+  expect((await http.get('/api/me')).data.username).toBe(plain.username);
+  expect((await sdk.authentication.getLoggedInUser()).username).toBe(plain.username);
+  expect(server.requests.count({ path: '/api/me', status: 200 })).toBe(3); // the check of the token is the first
+  await end();
+  await expect(http.get('/api/me')).rejects.toMatchObject({ code: 'ERR_AUTH_CLOSED' });
+}
+
+/** What other blocks of a file export, for a block that imports them. */
+async function siblings(blocks: CodeBlock[], ...names: string[]): Promise<Record<string, object>> {
+  const wanted = blocks.filter(({ name }) => names.includes(name));
+  return Object.fromEntries(await Promise.all(wanted.map(async (block) => [block.name, (await run(block)).exports])));
+}
+
 function callerHeaders(): Record<string, string> {
   return { 'x-api-key': server.issueApiToken({ username: plain.username }) };
 }
@@ -286,12 +354,6 @@ async function isProtected(
   expect(await ask({ 'x-api-key': 'ql_unknown' })).toMatchObject({ status: 401 });
   server.fail('/api/me', { status: 503 }, 1);
   expect(await ask(callerHeaders())).toMatchObject({ status: 500 });
-}
-
-/** What other blocks of a file export, for a block that imports them. */
-async function siblings(blocks: CodeBlock[], ...names: string[]): Promise<Record<string, object>> {
-  const wanted = blocks.filter(({ name }) => names.includes(name));
-  return Object.fromEntries(await Promise.all(wanted.map(async (block) => [block.name, (await run(block)).exports])));
 }
 
 /** Runs the tests that a block defines, beside the blocks of what they are about. */
