@@ -3,6 +3,8 @@ import type { Config } from 'jest';
 
 const config: Config = {
   testEnvironment: 'node',
+  // What never ends is found as well, and a busy machine fails nothing.
+  testTimeout: 30_000,
   roots: ['<rootDir>/src', '<rootDir>/tests', '<rootDir>/examples/strategies', '<rootDir>/template'],
   // Belong to projects that have the packed library installed: see scripts/check-consumers.mjs.
   testPathIgnorePatterns: ['/node_modules/', '<rootDir>/tests/consumers/', '<rootDir>/tests/naive/'],

@@ -862,11 +862,13 @@ describe('over undici', () => {
     const options = { protocol: 'http:', hostname: '127.0.0.1', port: api.port, method: 'GET', headers: {} };
     const given = transport.request({ ...options, path: '/given-up' }, () => {}).on('error', () => {});
     given.end();
-    await new Promise<void>((resolve) => {
+    const answered = new Promise<void>((resolve) => {
       const onAnswer = (answer: Readable) => void answer.resume().once('end', resolve);
       transport.request({ ...options, path: '/wanted' }, onAnswer).end();
-      setImmediate(() => given.destroy()); // both are with undici by now, and no connection stands
     });
+    await new Promise(process.nextTick); // both are with undici, and no connection can stand before the loop turns
+    given.destroy();
+    await answered;
     expect(api.received.map(({ url }) => url)).toEqual(['/wanted']);
   });
 
