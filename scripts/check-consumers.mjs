@@ -17,7 +17,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join, posix, resolve } from 'node:path';
 import { checkReadme } from './check-readme.mjs';
 
 const LIMIT_MS = 240_000;
@@ -289,11 +289,32 @@ function checkStrategyPackage(name, tarball) {
   });
 }
 
+/** Tests are named for who reads the repository, and are not in the package. */
+const ONLY_IN_THE_REPOSITORY = /^(?:tests|\.github)\//;
+
+/** Readers of the installed package, and of its page at npm, follow the same links as those of the repository. */
+function checkLinks(files) {
+  const shipped = new Set(files.map(({ path }) => path));
+  const dead = [...shipped]
+    .filter((path) => path.endsWith('.md'))
+    .flatMap((path) => {
+      const links = [...readFileSync(path, 'utf8').matchAll(/\]\(([^)\s#]+)[^)]*\)/g)].map(([, link]) => link);
+      const local = links.filter((link) => !/^[a-z]+:/.test(link)).map((link) => posix.join(posix.dirname(path), link));
+      const isThere = (file) =>
+        shipped.has(file) || files.some((other) => other.path.startsWith(`${file.replace(/\/$/, '')}/`));
+      return local
+        .filter((file) => !ONLY_IN_THE_REPOSITORY.test(file) && !isThere(file))
+        .map((file) => `${path}: ${file}`);
+    });
+  if (dead.length > 0) throw new CheckFailed(`links to files that are not in the package:\n${dead.join('\n')}`);
+}
+
 try {
-  const [{ filename }] = JSON.parse(
+  const [{ filename, files }] = JSON.parse(
     run('.', 'npm', 'pack', '--json', '--ignore-scripts', '--pack-destination', scratch),
   );
   const tarball = `file:${resolve(scratch, filename)}`;
+  check('links of the documents lead to files of the package', () => checkLinks(files));
 
   const current = createCurrentProject(tarball);
   checkRuntimes(`Node ${process.version}`, current);

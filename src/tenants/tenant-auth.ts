@@ -5,9 +5,8 @@ import { AuthError } from '../contract/auth-error';
 import type { StrategyObject } from '../contract/auth-strategy';
 import { closedError } from '../credentials/credential-manager';
 import { type AuthEvents, EventHub } from '../events';
-import { createBareClient } from '../http/bare-client';
-import { Origin } from '../http/origin';
 import { checkedTransport, type Transport } from '../http/transport';
+import { ownOptions } from '../own-properties';
 import type { InstanceOptions } from '../qelos-auth';
 import { type Shared, Tenant } from './tenant';
 import { TenantPool } from './tenant-pool';
@@ -79,8 +78,7 @@ export class TenantAuth {
     load: (tenant: string) => Promise<TenantConfig | undefined> | TenantConfig | undefined,
     options: TenantAuthOptions = {},
   ) {
-    // What somebody put on Object.prototype is no option.
-    const own: TenantAuthOptions = Object.assign(Object.create(null), options);
+    const own = ownOptions(options);
     const { max = DEFAULT_MAX, timeoutMs = DEFAULT_TIMEOUT_MS, strategies, allowedHosts, axios } = own;
     if (!(Number.isInteger(max) && max > 0) || !(Number.isFinite(timeoutMs) && timeoutMs > 0)) {
       throw new AuthError('ERR_AUTH_CONFIG', 'max must be a positive integer, timeoutMs a positive number.', {
@@ -96,8 +94,7 @@ export class TenantAuth {
       settings: new TenantSettings(load, { strategies, allowedHosts }),
       pool: this.#pool,
       moved: new WeakSet(),
-      client: (url, signal) =>
-        createBareClient(url, new Origin(url), signal, { ...(transport && { transport }), ...axios }),
+      connection: { ...(transport && { transport }), ...axios },
       emit: (event, detail) => this.#events.emit(event, detail),
     };
   }

@@ -7,10 +7,19 @@ import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { NestFactory } from '@nestjs/core';
 import type { AwilixContainer } from 'awilix';
+import type { AxiosInstance } from 'axios';
 import type { Express } from 'express';
 import type { FastifyInstance } from 'fastify';
-import type { Container as Inversify } from 'inversify';
-import { createQelosAuth, isAuthError, type QelosAdministratorSDK, type QelosAuth } from 'qelos-auth';
+import type { Container as InversifyContainer } from 'inversify';
+import {
+  type AuthStrategy,
+  createQelosAuth,
+  isAuthError,
+  QELOS_HTTP,
+  QELOS_SDK,
+  type QelosAdministratorSDK,
+  type QelosAuth,
+} from 'qelos-auth';
 import { pluginPlayOptions } from 'qelos-auth/plugin-play';
 import { type QelosServer, type QelosServerUser, startQelosServer } from 'qelos-auth/testing';
 import { container } from 'tsyringe';
@@ -19,7 +28,14 @@ import { type CodeBlock, codeBlocksOf, type Outcome, run } from './code-blocks';
 
 const ROOT = resolve(__dirname, '../..');
 const GUIDES = readdirSync(join(ROOT, 'docs/guides')).map((name) => `docs/guides/${name}`);
-const FILES = ['README.md', 'docs/strategies.md', 'docs/operations.md', 'docs/plugin-play.md', ...GUIDES];
+const FILES = [
+  'README.md',
+  'docs/strategies.md',
+  'docs/operations.md',
+  'docs/plugin-play.md',
+  'docs/containers.md',
+  ...GUIDES,
+];
 const STRATEGIES = join(ROOT, 'docs/strategies.md');
 const BOOKS = '/api/blueprints/book/entities';
 
@@ -139,6 +155,15 @@ const OUTCOMES: Record<string, Record<string, (block: CodeBlock, others: CodeBlo
       const unlimited = others.map(({ name, code }) => ({ name, code: code.replace('...LIMITS, ', '') }));
       await expect(runTests(block, unlimited)).rejects.toThrow(/followed a redirect to another server, with a secret/);
     },
+    'injected-strategy': async (block) => {
+      const { InjectedStrategy } = (await run(block)).exports as { InjectedStrategy: new () => AuthStrategy };
+      Object.assign(process.env, { PARTNER_KEY: 'k' });
+      const auth = createQelosAuth({ strategies: [InjectedStrategy] });
+      await auth.http.get('/api/me').catch(() => {});
+      const [request] = server.requests.list({ path: '/api/me' });
+      expect(auth.strategy.name).toBe('injected');
+      expect(request?.headers['x-partner']).toBe(`partner k ${new URL(server.url).host}`);
+    },
     'signing-strategy': async (block) => {
       const { exports } = await run(block);
       expect(exports).toHaveProperty('SigningStrategy');
@@ -180,6 +205,32 @@ const OUTCOMES: Record<string, Record<string, (block: CodeBlock, others: CodeBlo
       await addBook();
       const { printed } = await run(block, { '@qelos/plugin-play': freshPlay() });
       expect(printed).toMatchObject([[[{ metadata: { title: 'Emma' } }]]]);
+    },
+  },
+  'docs/containers.md': {
+    tsyringe: async (block) => {
+      useApiToken();
+      container.register('audit-url', { useValue: server.url });
+      container.register('audit-token', { useValue: server.issueApiToken({ username: 'admin' }) });
+      const { Journal } = (await run(block)).exports as { Journal: new () => { names(): Promise<string[]> } };
+      expect(await container.resolve(Journal).names()).toEqual([plain.username, 'admin']);
+    },
+    nest: async (block) => {
+      useApiToken();
+      const { QelosModule } = (await run(block)).exports as { QelosModule: new () => object };
+      const app = await NestFactory.createApplicationContext(QelosModule, { logger: false });
+      await expectParts(app.get(QELOS_HTTP), app.get(QELOS_SDK), () => app.close());
+    },
+    inversify: async (block) => {
+      useApiToken();
+      const { container } = (await run(block)).exports as { container: InversifyContainer };
+      await expectParts(container.get(QELOS_HTTP), container.get(QELOS_SDK), () => container.unbindAll());
+    },
+    awilix: async (block) => {
+      useApiToken();
+      const { container } = (await run(block)).exports as { container: AwilixContainer };
+      const { http, sdk } = container.cradle;
+      await expectParts(http, sdk, () => container.dispose());
     },
   },
   'docs/operations.md': {
@@ -228,32 +279,6 @@ const OUTCOMES: Record<string, Record<string, (block: CodeBlock, others: CodeBlo
       expect([status, Number(headers.get('retry-after')) > 0]).toEqual([503, true]);
       listening.close();
     },
-    nest: async (block) => {
-      useApiToken();
-      await addBook();
-      const { QelosModule, Books } = (await run(block)).exports as Record<
-        'QelosModule' | 'Books',
-        new () => BookService
-      >;
-      const app = await NestFactory.createApplicationContext(QelosModule, { logger: false });
-      expect(await app.get<BookService>(Books as never).list()).toMatchObject([{ metadata: { title: 'Emma' } }]);
-      await app.close();
-    },
-    inversify: async (block) => {
-      useApiToken();
-      await addBook();
-      const { exports } = await run(block);
-      const { container, Books } = exports as { container: Inversify; Books: new () => BookService };
-      expect(await container.get(Books).list()).toMatchObject([{ metadata: { title: 'Emma' } }]);
-      await container.unbindAll();
-    },
-    awilix: async (block) => {
-      useApiToken();
-      await addBook();
-      const { container } = (await run(block)).exports as { container: AwilixContainer<{ books: BookService }> };
-      expect(await container.cradle.books.list()).toMatchObject([{ metadata: { title: 'Emma' } }]);
-      await container.dispose();
-    },
   },
   'docs/guides/moving.md': {
     sdk: async (block) => {
@@ -301,8 +326,17 @@ const OUTCOMES: Record<string, Record<string, (block: CodeBlock, others: CodeBlo
   },
 };
 
-interface BookService {
-  list(): Promise<unknown>;
+/** That a container has given an account's parts, one for all, and closes it. */
+async function expectParts(
+  http: AxiosInstance,
+  sdk: QelosAdministratorSDK,
+  end: () => Promise<unknown>,
+): Promise<void> {
+  expect((await http.get('/api/me')).data.username).toBe(plain.username);
+  expect((await sdk.authentication.getLoggedInUser()).username).toBe(plain.username);
+  expect(server.requests.count({ path: '/api/me', status: 200 })).toBe(3); // the check of the token is the first
+  await end();
+  await expect(http.get('/api/me')).rejects.toMatchObject({ code: 'ERR_AUTH_CLOSED' });
 }
 
 /** Runs a block beside the blocks that it imports. */
