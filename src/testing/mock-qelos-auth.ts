@@ -13,7 +13,7 @@ import type { IUser } from '../sdk/qelos-sdk.types';
  * @param token - what requests carry as `x-api-key`
  */
 export function staticStrategy(token = 'ql_test'): AuthStrategy {
-  return { name: 'static', missing: () => [], signIn: async () => Credential.apiKey(token) };
+  return { name: 'static', isConfigured: true, missing: () => [], signIn: async () => Credential.apiKey(token) };
 }
 
 /** How `mockQelosAuth` sets it up. */

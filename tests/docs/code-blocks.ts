@@ -16,10 +16,11 @@ export interface Outcome {
   readonly tests: ReadonlyMap<string, () => Promise<void>>;
 }
 
-/** The TypeScript blocks of a Markdown file, in order. */
+/** The TypeScript blocks of a Markdown file, in order; of a diff what it leads to. */
 export function codeBlocksOf(file: string): CodeBlock[] {
-  const blocks = readFileSync(file, 'utf8').matchAll(/^```ts\n([\s\S]*?)^```$/gm);
-  return [...blocks].map(([, code = '']) => {
+  const blocks = readFileSync(file, 'utf8').matchAll(/^```(ts|diff)\n([\s\S]*?)^```$/gm);
+  return [...blocks].map(([, language, text = '']) => {
+    const code = language === 'diff' ? text.replace(/^-.*\n/gm, '').replace(/^[+ ]/gm, '') : text;
     const name = /^\/\/ ([\w.-]+)\.ts\n/.exec(code)?.[1];
     if (name === undefined) throw new Error(`a block of ${file} does not begin with its file's name:\n${code}`);
     return { name, code };
@@ -48,12 +49,25 @@ export async function run({ name, code }: CodeBlock, given: Record<string, objec
   const printed: unknown[][] = [];
   const print = (...values: unknown[]) => void printed.push(values);
   const tests = new Map<string, () => Promise<void>>();
-  const test = (title: string, body: () => Promise<void>) => void tests.set(title, body);
+  const hooks = { before: [] as (() => unknown)[], after: [] as (() => unknown)[] };
+  const test = (title: string, body: () => Promise<void>) =>
+    void tests.set(title, async () => {
+      for (const hook of hooks.before) await hook();
+      try {
+        await body();
+      } finally {
+        for (const hook of hooks.after) await hook();
+      }
+    });
   const load = (id: string): unknown => {
     const found = given[id.replace(/^\.\/|\.ts$/g, '')];
     if (found !== undefined || id.startsWith('./')) return found ?? fail(`${name}: nobody wrote ${id}`);
     const loaded = require(id);
-    if (id === 'node:test') return { describe: (_title: string, body: () => void) => body(), it: test, test };
+    if (id === 'node:test') {
+      const describe = (_title: string, body: () => void) => body();
+      const beforeEach = (hook: () => unknown) => void hooks.before.push(hook);
+      return { describe, it: test, test, beforeEach, afterEach: (hook: () => unknown) => void hooks.after.push(hook) };
+    }
     return id === '@jest/globals' ? { ...loaded, expect: loaded.expect, test } : loaded;
   };
   const exports = {};

@@ -1,13 +1,15 @@
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { NestFactory } from '@nestjs/core';
 import type { AwilixContainer } from 'awilix';
 import type { AxiosInstance } from 'axios';
+import type { Express } from 'express';
 import type { FastifyInstance } from 'fastify';
 import type { Container as InversifyContainer } from 'inversify';
 import {
@@ -24,15 +26,17 @@ import { pluginPlayOptions } from 'qelos-auth/plugin-play';
 import { type QelosServer, type QelosServerUser, startQelosServer } from 'qelos-auth/testing';
 import { container } from 'tsyringe';
 import { loadPlay, type PluginPlay } from '../plugin-play/play';
-import { type CodeBlock, codeBlocksOf, run } from './code-blocks';
+import { type CodeBlock, codeBlocksOf, type Outcome, run } from './code-blocks';
 
 const ROOT = resolve(__dirname, '../..');
+const GUIDES = readdirSync(join(ROOT, 'docs/guides')).map((name) => `docs/guides/${name}`);
 const FILES = [
   'README.md',
   'docs/strategies.md',
   'docs/operations.md',
   'docs/plugin-play.md',
   'docs/containers.md',
+  ...GUIDES,
   'docs/acting-for.md',
 ];
 const STRATEGIES = join(ROOT, 'docs/strategies.md');
@@ -89,7 +93,7 @@ const OUTCOMES: Record<string, Record<string, (block: CodeBlock, others: CodeBlo
     plugin: async (block, others) => {
       useApiToken();
       await addBook();
-      const { printed } = await run(block, await siblings(others, 'books'));
+      const { printed } = await runBeside(block, others);
       expect(printed).toMatchObject([['user', [{ metadata: { title: 'Emma' } }]]]);
     },
     shelf: async (block) => {
@@ -310,6 +314,77 @@ const OUTCOMES: Record<string, Record<string, (block: CodeBlock, others: CodeBlo
       expect(server.requests.count({ path: '/api/signin' })).toBe(1);
     },
   },
+  'docs/guides/frameworks.md': {
+    fastify: async (block) => {
+      useApiToken();
+      await addBook();
+      const { buildApp } = (await run(block)).exports as { buildApp(): FastifyInstance };
+      const app = buildApp();
+      expect((await app.inject({ url: '/books' })).json()).toMatchObject([{ metadata: { title: 'Emma' } }]);
+      await app.close();
+      process.env['QELOS_API_TOKEN'] = 'ql_unknown';
+      await expect(buildApp().ready()).rejects.toMatchObject({ code: 'ERR_AUTH_TOKEN_REFUSED' });
+    },
+    express: async (block) => {
+      usePassword();
+      await addBook();
+      const { buildApp } = (await run(block)).exports as { buildApp(): Promise<Express> };
+      const listening = (await buildApp()).listen(0, '127.0.0.1');
+      await once(listening, 'listening');
+      const url = `http://127.0.0.1:${(listening.address() as AddressInfo).port}/books`;
+      expect(await (await fetch(url)).json()).toMatchObject([{ metadata: { title: 'Emma' } }]);
+      server.expireAccessTokens();
+      server.fail('/api/token/refresh', { status: 503, headers: { 'retry-after': '60' } }, 100);
+      server.fail('/api/signin', { status: 503, headers: { 'retry-after': '60' } }, 100);
+      const { status, headers } = await fetch(url);
+      expect([status, Number(headers.get('retry-after')) > 0]).toEqual([503, true]);
+      listening.close();
+    },
+  },
+  'docs/guides/moving.md': {
+    sdk: async (block) => {
+      usePassword();
+      await addBook();
+      expect((await run(block)).printed).toMatchObject([[[{ metadata: { title: 'Emma' } }]]]);
+    },
+    interceptors: async (block) => {
+      useApiToken();
+      await addBook();
+      expect((await run(block)).printed).toMatchObject([[[{ metadata: { title: 'Emma' } }]]]);
+    },
+    attach: async (block) => {
+      useApiToken();
+      expect((await run(block)).printed).toEqual([['user']]);
+    },
+  },
+  'docs/guides/testing.md': {
+    'bad-days.test': async (block, others) => {
+      await runTests(block, others);
+    },
+  },
+  'docs/guides/deploying.md': {
+    lambda: async (block) => {
+      usePassword();
+      await addBook();
+      const { handler } = (await run(block)).exports as { handler(): Promise<{ body: string }> };
+      expect((await handler()).body).toContain('Emma');
+      server.expireAccessTokens();
+      expect((await handler()).body).toContain('Emma');
+      expect(server.requests.count({ path: '/api/signin' })).toBe(1);
+    },
+    workers: async (block) => {
+      usePassword();
+      const folder = mkdtempSync(join(tmpdir(), 'qelos-auth-docs-'));
+      process.env['QELOS_SESSIONS'] = join(folder, 'sessions');
+      for (const _ of [1, 2]) {
+        const { auth } = (await run(block)).exports as { auth: QelosAuth };
+        await auth.signIn();
+        await auth.close();
+      }
+      expect(server.requests.count({ path: '/api/signin' })).toBe(1);
+      rmSync(folder, { recursive: true });
+    },
+  },
 };
 
 /** That a container has given an account's parts, one for all, and closes it. */
@@ -325,10 +400,14 @@ async function expectParts(
   await expect(http.get('/api/me')).rejects.toMatchObject({ code: 'ERR_AUTH_CLOSED' });
 }
 
-/** What other blocks of a file export, for a block that imports them. */
-async function siblings(blocks: CodeBlock[], ...names: string[]): Promise<Record<string, object>> {
-  const wanted = blocks.filter(({ name }) => names.includes(name));
-  return Object.fromEntries(await Promise.all(wanted.map(async (block) => [block.name, (await run(block)).exports])));
+/** Runs a block beside the blocks that it imports. */
+async function runBeside(block: CodeBlock, others: CodeBlock[]): Promise<Outcome> {
+  const imported = [...block.code.matchAll(/from '\.\/([\w-]+)(?:\.ts)?'/g)].map(([, name = '']) => name);
+  const wanted = others.filter(({ name }) => imported.includes(name));
+  const exports = await Promise.all(
+    wanted.map(async (other) => [other.name, (await runBeside(other, others)).exports]),
+  );
+  return run(block, Object.fromEntries(exports));
 }
 
 function callerHeaders(): Record<string, string> {
@@ -358,8 +437,7 @@ async function isProtected(
 
 /** Runs the tests that a block defines, beside the blocks of what they are about. */
 async function runTests(block: CodeBlock, others: CodeBlock[]): Promise<void> {
-  const imported = [...block.code.matchAll(/from '\.\/([\w-]+)(?:\.ts)?'/g)].map(([, name = '']) => name);
-  const { tests } = await run(block, await siblings(others, ...imported));
+  const { tests } = await runBeside(block, others);
   expect(tests.size).toBeGreaterThan(0);
   for (const body of tests.values()) await body();
 }
