@@ -127,6 +127,7 @@ export function judge(results) {
   const targets = [];
   const target = (text, measured, passed) => targets.push({ target: text, measured, passed });
   const { 'per-request': cost, throughput, storm, 'short-tokens': short, 'start-up': startUp, heap } = results;
+  const { 'fetch-and-sdk': fetchAndSdk } = results;
   if (cost) {
     const more = cost[OURS].promises - cost[BARE].promises;
     target('promises over bare axios, at most 2', `${number(more, 1)}`, more <= 2);
@@ -160,6 +161,16 @@ export function judge(results) {
     // The smallest object takes 12 bytes, so one that is kept for each request would show at once.
     const text = `bytes of heap a request after ${number(requests)}, less than 1`;
     target(text, `${number(bytesPerRequest, 3)} (${number(growthKb)} kB in all)`, bytesPerRequest < 1);
+  }
+  if (fetchAndSdk) {
+    const ofFetch = (name) => fetchAndSdk.requestsPerSecond[name].ratio.median;
+    const ofSdk = (name) => ofFetch(name) / ofFetch('@qelos/sdk over fetch');
+    const sdk = ofSdk('auth.sdk');
+    target('requests a second of @qelos/sdk by auth.sdk, at least 1.00', number(sdk, 2), sdk >= 1);
+    const undici = ofSdk('auth.sdk, transport: undici');
+    target('the same with the undici transport, at least 1.20', number(undici, 2), undici >= 1.2);
+    const fetch = ofFetch('auth.fetch');
+    target('requests a second of fetch by auth.fetch, at least 0.90', number(fetch, 2), fetch >= 0.9);
   }
   return targets;
 }

@@ -57,10 +57,11 @@ export class Account {
   #sdk: QelosAdministratorSDK | undefined;
 
   /** Not for plugins: an account is a part of a `QelosAuth`, or a tenant's handle. */
-  constructor(made: never);
+  constructor(made: { readonly made: never });
   /** @internal */
   constructor(parts: AccountParts);
-  constructor({ url, source, strategy, events, axios: defaults, transport, headers }: AccountParts) {
+  constructor(given: AccountParts | { readonly made: never }) {
+    const { url, source, strategy, events, axios: defaults, transport, headers } = given as AccountParts;
     this.#url = url;
     this.#strategy = strategy;
     const origin = new Origin(url);

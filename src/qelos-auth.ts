@@ -71,10 +71,21 @@ export class QelosAuth extends Account {
   #onClose: (() => void) | undefined;
 
   /** Not for plugins: `createQelosAuth` and `registerQelosAuth` choose the strategy and check the configuration. */
-  constructor(made: never);
+  constructor(made: { readonly made: never });
   /** @internal */
   constructor(parts: QelosAuthParts);
-  constructor({ url, selection, manager, verifier, events, axios = {}, transport, other, release }: QelosAuthParts) {
+  constructor(given: QelosAuthParts | { readonly made: never }) {
+    const {
+      url,
+      selection,
+      manager,
+      verifier,
+      events,
+      axios = {},
+      transport,
+      other,
+      release,
+    } = given as QelosAuthParts;
     const { strategy, skipped } = selection;
     const parts = { url, source: manager, strategy, events, axios, transport };
     super(parts);
