@@ -124,7 +124,7 @@ describe('getSdkForUrl()', () => {
       'ERR_AUTH_REFUSED',
     ]);
     const later = await reasonOf(tenantSdk({ password: 'wrong' }).blueprints.getList());
-    expect(later).toMatchObject({ status: 401, message: expect.stringContaining(tenant.url) });
+    expect(later).toMatchObject({ httpStatus: 401, message: expect.stringContaining(tenant.url) });
     expect(isAuthError(later) && later.retryAfterMs).toBeGreaterThan(25_000);
     await expect(
       tenantSdk().authentication.oAuthSignin({ username: user.username, password: 'wrong' }),

@@ -16,14 +16,14 @@ const LIVES_IN_MINUTES = [300, 10];
 async function main(): Promise<void> {
   const rows: string[] = [];
   const drawn: { replicas: number; isShared: boolean; counts: FleetCounts }[] = [];
-  for (const lifeMinutes of LIVES_IN_MINUTES) {
-    for (const replicas of SIZES) {
+  for (const { lifeMinutes, sizes } of CASES) {
+    for (const replicas of sizes) {
       for (const isShared of [false, true]) {
         const counts = await simulateFleet({ replicas, isShared, lifeMinutes, hours: 24, seed: 1 });
         const row = rowOf({ replicas, isShared, lifeMinutes }, counts);
         console.log(row);
         rows.push(row);
-        if (lifeMinutes === LIVES_IN_MINUTES[0]) drawn.push({ replicas, isShared, counts });
+        if (lifeMinutes === CASES[0]?.lifeMinutes) drawn.push({ replicas, isShared, counts });
       }
     }
   }
