@@ -1,5 +1,5 @@
 import type { CreateAxiosDefaults } from 'axios';
-import { type AuthConfig, DEFAULT_TIMEOUT_MS } from './config';
+import { type AuthConfig, DEFAULT_TIMEOUT_MS, settingName } from './config';
 import type { StrategyObject, StrategyOption } from './contract/auth-strategy';
 import type { CredentialStore } from './contract/credential-store';
 import { CredentialManager } from './credentials/credential-manager';
@@ -64,10 +64,11 @@ export function assemble({ config, candidates, env, store: given, axios, transpo
   const storeKey = store && shareKey(url, strategy);
   const events = new EventHub();
   if (allowInsecureUrl && new Origin(url).isPlain) warnOfInsecureUrl();
+  const parts = { url, setting: settingName(config, 'url'), strategy: nameOf(strategy), connection, events };
   const manager = new CredentialManager({
     strategy,
     events,
-    context: (signal) => strategyContext(signal, { url, strategy: nameOf(strategy), connection, events }),
+    context: (signal) => strategyContext(signal, parts),
     timeoutMs,
     ...(storeKey !== undefined && { store, storeKey }),
   });
