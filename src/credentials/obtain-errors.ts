@@ -114,39 +114,40 @@ export function toAuthError(error: unknown, operation: Operation, strategy: stri
         ? errorWithoutAnswer(operation, 'ECONNRESET', about)
         : tooLarge(operation, about);
     }
-    return strategyFault(error, operation, strategy);
+    if (!(error instanceof Error)) return strategyFault(`a value of type ${typeof error}`, operation, strategy);
+    return strategyFault(kindOf(error), operation, strategy, traceOf(error));
   } catch {
-    return strategyFault(undefined, operation, strategy, 'something that cannot be looked at');
+    return strategyFault('something that cannot be looked at', operation, strategy);
   }
 }
 
-/** The kind of what was thrown and where, which is what the author of a strategy looks for. */
-function strategyFault(error: unknown, operation: Operation, strategy: string, thrown = seen(error)): AuthError {
+function strategyFault(thrown: string, operation: Operation, strategy: string, cause?: Error): AuthError {
   const text = `The strategy "${strategy}" failed at ${operation}: it threw ${thrown}.`;
-  const cause = error instanceof Error ? withoutText(error) : undefined;
   if (cause) debug('%s %s', text, cause.stack);
   return new AuthError('ERR_AUTH_BAD_RESPONSE', text, {
-    hint: 'This is a fault in the strategy: NODE_DEBUG=qelos-auth prints where. Have it throw an AuthError that says what is wrong; the text of other errors is not shown, as it could hold a secret.',
+    hint: 'This is a fault in the strategy, or in what it sends with (an adapter, a mock): the stack of `cause` leads there. Have a strategy throw an AuthError that says what is wrong; the text of other errors is not shown, as it could hold a secret.',
     cause,
   });
 }
 
-function seen(error: unknown): string {
-  return error instanceof Error ? kindOf(error) : `a value of type ${typeof error}`;
+/** Errors are caused by errors, seldom by more than this. */
+const MOST_CAUSES = 4;
+
+/** Where a foreign error comes from, and what caused it, without its text: its kind and the frames of its stack. */
+function traceOf(error: Error, depth = 0): Error {
+  const { stack, message, cause } = error;
+  const isNested = cause instanceof Error && depth < MOST_CAUSES;
+  const trace = new Error(`${kindOf(error)}, without its text`, isNested ? { cause: traceOf(cause, depth + 1) } : {});
+  trace.stack = [String(trace), ...framesIn(String(stack), String(message))].join('\n');
+  return trace;
 }
 
-/** An error of the same kind with the same stack frames, and without its text, which could hold a secret. */
-function withoutText(error: Error): Error {
-  const { message, stack = '' } = error;
-  const after = stack.indexOf(message) + message.length;
-  const frames = stack
-    .slice(after)
-    .split('\n')
-    .filter((line) => /^ +at /.test(line));
-  const cause = new Error('[its text is not shown]');
-  cause.name = kindOf(error);
-  cause.stack = [String(cause), ...frames].join('\n');
-  return cause;
+/** A text may have lines that look like frames, so it is cut out first; frames behind a text that was changed since are not told. */
+function framesIn(stack: string, message: string): string[] {
+  const at = stack.indexOf(message);
+  if (at < 0 || stack.slice(0, at).includes('\n')) return [];
+  const behind = stack.slice(at + message.length).split('\n');
+  return behind.filter((line) => /^ +at /.test(line));
 }
 
 /** Of another copy of the package, of a class that extends ours, or with numbers that are none: what it says, in an AuthError of ours. */

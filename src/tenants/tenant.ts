@@ -1,15 +1,16 @@
 import type { CreateAxiosDefaults } from 'axios';
 import { Account } from '../account';
 import { AuthError } from '../contract/auth-error';
-import type { ApiAnswer, AuthContext, AuthStrategy, StrategyObject } from '../contract/auth-strategy';
+import type { AuthContext, AuthStrategy, StrategyObject } from '../contract/auth-strategy';
 import type { Credential } from '../contract/credential';
-import { CredentialManager, type CredentialManagerOptions } from '../credentials/credential-manager';
+import { CredentialManager, type CredentialManagerOptions, type Stage } from '../credentials/credential-manager';
 import { isRefusal } from '../credentials/failure';
 import { toAuthError } from '../credentials/obtain-errors';
 import type { EventHub } from '../events';
-import type { CredentialSource } from '../http/auth-interceptor';
+import type { CredentialSource } from '../http/credential-check';
 import type { Transport } from '../http/transport';
 import { isRefusedCredential } from '../qelos/refusal';
+import { ApiTokenStrategy } from '../strategies/api-token';
 import { takeUser } from '../strategies/sign-in-sdk';
 import { strategyContext } from '../strategies/strategy-context';
 import type { Pooled, TenantPool } from './tenant-pool';
@@ -78,6 +79,10 @@ export class Tenant implements CredentialManagerOptions, CredentialSource, Poole
     return credential instanceof Promise
       ? credential.catch((error) => Promise.reject(named(error, this.id)))
       : credential;
+  }
+
+  stageOf(credential: Credential): Stage {
+    return this.#manager.stageOf(credential);
   }
 
   mayHaveEnded(credential: Credential): boolean {
@@ -172,10 +177,10 @@ export class Tenant implements CredentialManagerOptions, CredentialSource, Poole
   }
 
   /** What is configured is looked up again when it is refused, though its strategy knows no other. */
-  isRejected(answer: ApiAnswer): boolean {
+  get isRejected(): AuthStrategy['isRejected'] {
     const strategy = this.#chosen;
-    if (strategy?.isConfigured && isRefusedCredential(answer)) return true;
-    return strategy?.isRejected?.(answer) ?? isRefusedCredential(answer);
+    if (!strategy?.isRejected || strategy instanceof ApiTokenStrategy) return undefined;
+    return (answer) => (strategy.isConfigured && isRefusedCredential(answer)) || strategy.isRejected?.(answer) === true;
   }
 
   /** Loads the settings, and finds out whether they lead elsewhere. */
