@@ -2,10 +2,10 @@ import { AuthError, type AuthErrorCode } from '../contract/auth-error';
 import type { Asked } from '../http/asked-server';
 
 /** What was being done when an error came up. */
-export type Operation = 'sign-in' | 'refresh' | 'signing of a request';
+export type Operation = 'sign-in' | 'refresh' | 'signing of a request' | 'check of the caller';
 
 /** Who asked whom, as far as that is known. */
-export type About = Partial<Asked> & Pick<Asked, 'strategy'>;
+export type About = Partial<Asked>;
 
 /** An answer to a sign-in or refresh that is not a success. */
 export interface FailedAnswer {
@@ -64,7 +64,8 @@ export function errorFromAnswer(operation: Operation, answer: FailedAnswer, abou
 
 /** Names who asked whom, in an error's message. */
 export function named(preposition: 'by' | 'from', { host, strategy }: About): string {
-  return `${host === undefined ? '' : ` ${preposition} ${host}`} (strategy "${strategy}")`;
+  const asked = host === undefined ? '' : ` ${preposition} ${host}`;
+  return strategy === undefined ? asked : `${asked} (strategy "${strategy}")`;
 }
 
 /** What to do where an answer is not one of whoever should be there. */

@@ -1,8 +1,9 @@
 import { resolveUrl } from './origin';
 
-/** A strategy, and the server that it asks. */
+/** Who asks which server. */
 export interface Asked {
-  readonly strategy: string;
+  /** Undefined where the library asks by itself. */
+  readonly strategy?: string | undefined;
   readonly host: string;
   /** The setting that the server's address is from, where the library knows it. */
   readonly setting?: string | undefined;
@@ -21,7 +22,7 @@ export function noteAsked<T extends object>(about: T, asked: Asked): T {
 }
 
 /** Whom a client asks, or an error is about; of an error of somebody else's client, as far as its config says it. */
-export function askedBy(about: object, strategy: string): Partial<Asked> & Pick<Asked, 'strategy'> {
+export function askedBy(about: object, strategy: string): Partial<Asked> {
   return known.get(about) ?? { strategy, ...hostOf(about) };
 }
 

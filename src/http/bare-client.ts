@@ -113,7 +113,7 @@ function notFollowed(
   if (!origin.owns(target)) return leavesOrigin(target, origin, response.status, address);
   return new AuthError(
     'ERR_AUTH_REDIRECT',
-    `A sign-in or refresh was answered by ${host} with a redirect (${response.status}), which is never followed (strategy "${strategy}").`,
+    `A sign-in or refresh was answered by ${host} with a redirect (${response.status}), which is never followed.`,
     {
       hint: `Set ${address} to the one that answers by itself, with its scheme and host as the server wants them.`,
       httpStatus: response.status,

@@ -75,7 +75,7 @@ export function signInSdk(
 }
 
 /** Says that an answer with a good status is not one of Qelos. */
-export function noSession(operation: Operation, { http }: AuthContext): AuthError {
+export function noSession(operation: Operation, { http }: Pick<AuthContext, 'http'>): AuthError {
   const about = askedBy(http, 'of Qelos');
   const text = `The answer to the ${operation}${named('by', about)} is not one of Qelos.`;
   return new AuthError('ERR_AUTH_BAD_RESPONSE', text, {
