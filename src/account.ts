@@ -70,7 +70,7 @@ export class Account {
       origin,
       strategy,
       source,
-      client: (signal) => createBareClient(url, origin, signal, connection),
+      client: (signal) => createBareClient(url, origin, signal, connection, {}),
       adapter: defaults?.adapter,
       isFinal: strategy instanceof ApiTokenStrategy,
       events,

@@ -1,6 +1,7 @@
 import { inspect } from 'node:util';
 import { AuthError } from './contract/auth-error';
 import { given } from './own-properties';
+import { faultOf } from './setting-fault';
 
 /** Where the Qelos instance is and what may be used to sign in. Secrets are strings as the server takes them. */
 export interface AuthConfig {
@@ -47,8 +48,17 @@ const TOKENS: readonly string[] = ['apiToken', 'accessToken', 'refreshToken'];
 
 export const DEFAULT_TIMEOUT_MS = 20_000;
 
-/** Longer than any secret of Qelos, shorter than the 16 KiB that Node accepts as headers of one message. */
-const MAX_SECRET_LENGTH = 4096;
+type Setting = keyof typeof VARIABLES;
+/** The environment variables that settings are from, where they are from one. */
+type Variables = { [S in Setting]?: string };
+
+/** Access to the private parts, for the functions of this file alone. */
+let variablesOf: (config: Partial<AuthConfig>) => Variables | undefined;
+
+/** What to correct if a setting is at fault: the environment variable that it is from, or the option. */
+export function settingName(config: AuthConfig, setting: Setting): string {
+  return variablesOf(config)?.[setting] ?? `config.${setting}`;
+}
 
 /** A checked configuration. Its secrets are out of reach of `inspect`, `JSON.stringify` and structured loggers. */
 class LoadedAuthConfig implements AuthConfig {
@@ -63,8 +73,10 @@ class LoadedAuthConfig implements AuthConfig {
   readonly #accessToken: string | undefined;
   readonly #refreshToken: string | undefined;
   readonly #password: string | undefined;
+  readonly #variables: Variables | undefined;
 
   static {
+    variablesOf = (config) => (config instanceof LoadedAuthConfig ? config.#variables : undefined);
     // What is not set is not what the prototype of all objects has under its name.
     Object.assign(LoadedAuthConfig.prototype, {
       apiTokenFile: undefined,
@@ -74,16 +86,9 @@ class LoadedAuthConfig implements AuthConfig {
     });
   }
 
-  constructor({
-    apiToken,
-    accessToken,
-    refreshToken,
-    password,
-    url,
-    allowInsecureUrl,
-    timeoutMs,
-    ...others
-  }: AuthConfig) {
+  constructor(settings: AuthConfig, variables: Variables | undefined) {
+    const { apiToken, accessToken, refreshToken, password, url, allowInsecureUrl, timeoutMs, ...others } = settings;
+    this.#variables = variables;
     this.#apiToken = apiToken;
     this.#accessToken = accessToken;
     this.#refreshToken = refreshToken;
@@ -142,12 +147,28 @@ export function loadAuthConfig(
   const url = new URL(settings.url as string).href.replace(/\/+$/, '');
   // A part of a longer text keeps that in memory, and there may be 100,000 tenants: the text that was given is as good.
   if (url !== settings.url) Object.assign(settings, { url });
-  return new LoadedAuthConfig(settings as AuthConfig);
+  return new LoadedAuthConfig(settings as AuthConfig, variablesIn(env, overrides));
 }
 
 /** Settings that somebody registered as a plain object, checked like any other; those that have been checked as they are. */
 export function checkedConfig(config: AuthConfig): AuthConfig {
   return config instanceof LoadedAuthConfig ? config : loadAuthConfig({}, config);
+}
+
+/** Undefined if there are none, as with 100,000 tenants. */
+function variablesIn(
+  env: Readonly<Record<string, string | undefined>>,
+  overrides: Partial<AuthConfig>,
+): Variables | undefined {
+  const inherited = variablesOf(overrides); // of a configuration that was loaded before
+  const found: Variables = {};
+  for (const setting of Object.keys(VARIABLES) as Setting[]) {
+    const isOption = given(overrides, setting) !== undefined;
+    if (!isOption && given(env, VARIABLES[setting])) found[setting] = VARIABLES[setting];
+    else if (!isOption && setting === 'url') found.url = 'QELOS_APP_URL';
+    else if (inherited?.[setting]) found[setting] = inherited[setting];
+  }
+  return Object.keys(found).length > 0 ? found : undefined;
 }
 
 function readSettings(
@@ -196,37 +217,6 @@ function readUrlAlias(
   else if (withoutSlash(settings.url) !== withoutSlash(alias)) {
     faults.push('QELOS_URL and QELOS_APP_URL are both set and differ: keep one of them');
   }
-}
-
-/** Says why a setting cannot be what it should be, without showing it; undefined if it can. */
-export function faultOf(value: string, isToken: boolean): string | undefined {
-  if (value === '') return 'is set but empty: give it a value or remove it';
-  if (value === 'undefined' || value === 'null') return `is the word "${value}": the program that sets it had no value`;
-  if (isPlaceholder(value, isToken))
-    return 'holds a placeholder that was not expanded: the program that sets it has to';
-  if (value.length > MAX_SECRET_LENGTH) return `is longer than ${MAX_SECRET_LENGTH} characters`;
-  if (hasControlCharacter(value)) return 'holds a line end or another control character inside';
-  if (!isToken) return undefined;
-  if (/^(["'`]).*\1$/.test(value)) return 'is in quotes: remove them';
-  if (!/^[\x21-\x7e]+$/.test(value)) return 'holds a blank, an invisible or a non-ASCII character, which no token does';
-  return undefined;
-}
-
-/**
- * A placeholder of a shell, of Kubernetes or of a template; `$NAME` and `%NAME%` where that cannot be meant: no token begins so, but a password may, unless it is the name
- * of one of our own variables.
- */
-function isPlaceholder(value: string, isToken: boolean): boolean {
-  if (/^(\$\{[^}]*\}|\$\([\w.-]*\)|\{\{.*\}\})$/.test(value)) return true;
-  return (isToken ? /^(\$\w+|%\w+%)$/ : /^(\$QELOS_\w+|%QELOS_\w+%)$/).test(value);
-}
-
-function hasControlCharacter(value: string): boolean {
-  for (let i = 0; i < value.length; i++) {
-    const code = value.charCodeAt(i);
-    if (code < 0x20 || code === 0x7f) return true;
-  }
-  return false;
 }
 
 const INSECURE_URL = 'begins with http:// and its host is not this machine: credentials would travel readable';

@@ -1,6 +1,6 @@
 import type { CreateAxiosDefaults } from 'axios';
 import { Verifier } from './acting/verify';
-import { type AuthConfig, DEFAULT_TIMEOUT_MS } from './config';
+import { type AuthConfig, DEFAULT_TIMEOUT_MS, settingName } from './config';
 import type { StrategyObject, StrategyOption } from './contract/auth-strategy';
 import type { CredentialStore } from './contract/credential-store';
 import { CredentialManager } from './credentials/credential-manager';
@@ -68,14 +68,15 @@ export function assemble({ config, candidates, env, store: given, axios, transpo
   const events = new EventHub();
   const origin = new Origin(url);
   if (allowInsecureUrl && origin.isPlain) warnOfInsecureUrl();
+  const parts = { url, setting: settingName(config, 'url'), strategy: nameOf(strategy), connection, events };
   const manager = new CredentialManager({
     strategy,
     events,
-    context: (signal) => strategyContext(signal, { url, strategy: nameOf(strategy), connection, events }),
+    context: (signal) => strategyContext(signal, parts),
     timeoutMs,
     ...(storeKey !== undefined && { store, storeKey }),
   });
-  const bare = (signal: AbortSignal) => createBareClient(url, origin, signal, connection);
+  const bare = (signal: AbortSignal) => createBareClient(url, origin, signal, connection, { setting: parts.setting });
   return new QelosAuth({
     url,
     selection,

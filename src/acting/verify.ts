@@ -2,9 +2,11 @@ import type { AxiosInstance } from 'axios';
 import { AuthError } from '../contract/auth-error';
 import { type Credential, headersOf } from '../contract/credential';
 import { systemClock } from '../credentials/clock';
-import { errorFromAnswer, toAuthError } from '../credentials/obtain-errors';
+import { errorFromAnswer } from '../credentials/failed-answer';
+import { toAuthError } from '../credentials/obtain-errors';
 import { inOwnContext } from '../credentials/own-context';
 import { keyOf, RecentMap } from '../credentials/recent-map';
+import { askedBy } from '../http/asked-server';
 import { within } from '../http/deadline';
 import { saidBy } from '../qelos/refusal';
 import type { IUser } from '../sdk/qelos-sdk.types';
@@ -77,15 +79,24 @@ export class Verifier {
   async #ask(credential: Credential): Promise<IUser | undefined> {
     const headers = headersOf(credential);
     const config = { headers, validateStatus: () => true };
-    const send = (signal = new AbortController().signal) => this.#client(signal).get<unknown>('/api/me', config);
+    let http = this.#client(new AbortController().signal);
+    const send = (signal?: AbortSignal) => {
+      if (signal) http = this.#client(signal);
+      return http.get<unknown>('/api/me', config);
+    };
     try {
       const answer = await within(this.#timeoutMs, send, tookTooLong);
       const said = saidBy(answer);
       if (said === 'unchecked') throw notChecked();
       if (said === 'refused' || said === 'unclear') return undefined; // nobody else answers for the auth service here
       const { status, data } = answer;
-      if (status !== 200) throw errorFromAnswer(OPERATION, { status, retryAfter: answer.headers['retry-after'] });
-      if (typeof data !== 'object' || data === null || !('_id' in data)) throw noSession(OPERATION);
+      if (status !== 200)
+        throw errorFromAnswer(
+          OPERATION,
+          { status, retryAfter: answer.headers['retry-after'] },
+          askedBy(http, 'verify'),
+        );
+      if (typeof data !== 'object' || data === null || !('_id' in data)) throw noSession(OPERATION, { http });
       return data as IUser;
     } catch (error) {
       throw toAuthError(error, OPERATION, 'verify');

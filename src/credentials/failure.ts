@@ -1,4 +1,4 @@
-import type { AuthError } from '../contract/auth-error';
+import { AuthError } from '../contract/auth-error';
 import { type Clock, COOL_DOWN, type Doubling, doubled } from './clock';
 import { isUnreachable, mayPass } from './obtain-errors';
 
@@ -71,4 +71,17 @@ export function pauseBeforeRetry(error: AuthError, failures: number, clock: Cloc
   const { retryAfterMs = 0 } = error;
   if (!mayPass(error) || retryAfterMs > MOST_RETRY_AFTER_MS) return undefined;
   return Math.max(doubled(RETRY_PAUSE, failures - 1) * (0.5 + clock.random() / 2), retryAfterMs);
+}
+
+/** A refused refresh leads to a sign-in, and a refused sign-in is the end; anything else that fails is an outage. */
+export function isRefusal({ code }: AuthError): boolean {
+  return code === 'ERR_AUTH_REFUSED' || code === 'ERR_AUTH_TOKEN_REFUSED';
+}
+
+/**
+ * Whether a sign-in failed with a 401 that can be tried again: a write conflict, where the server contradicts itself until the
+ * others are done, or a key that a service being deployed cannot check, which is over just as soon.
+ */
+export function isContradiction(error: unknown): error is AuthError {
+  return error instanceof AuthError && error.httpStatus === 401 && error.retryable && !isRefusal(error);
 }

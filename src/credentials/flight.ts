@@ -3,9 +3,10 @@ import type { AuthContext, StrategyObject } from '../contract/auth-strategy';
 import { asCredential, type Credential, isSameCredential } from '../contract/credential';
 import type { EventHub } from '../events';
 import { type Clock, doubled } from './clock';
-import { pauseBeforeRetry, RETRY_WINDOW_MS } from './failure';
+import type { Operation } from './failed-answer';
+import { isContradiction, isRefusal, pauseBeforeRetry, RETRY_WINDOW_MS } from './failure';
 import { type Held, hold, lookAgain, moment } from './lifetime';
-import { deadlineError, isRefusal, nameOf, noCredential, type Operation, toAuthError } from './obtain-errors';
+import { deadlineError, nameOf, noCredential, signInTimeoutOf, toAuthError } from './obtain-errors';
 import { obtainingFor } from './own-context';
 import type { SharedCredential } from './shared-credential';
 import { pause, untilAborted } from './until-aborted';
@@ -62,6 +63,8 @@ export class Flight {
   #deadlineAt = Number.POSITIVE_INFINITY;
   #cancelDeadline: () => void = () => {};
   #stumble: () => void = () => {};
+  /** What ends the strategy's last call. */
+  #calling = this.#abort.signal;
   #conflict: AuthError | undefined;
   #closed: AuthError | undefined;
 
@@ -100,7 +103,9 @@ export class Flight {
     this.#cancelDeadline =
       ms === Infinity
         ? () => {}
-        : this.#clock.schedule(ms, () => this.#abort.abort(this.#conflict ?? deadlineError(ms)));
+        : this.#clock.schedule(ms, () =>
+            this.#abort.abort(this.#conflict ?? deadlineError(ms, this.#options.strategy, this.#calling)),
+          );
   }
 
   /** Ends it, and tells nobody. */
@@ -192,11 +197,7 @@ export class Flight {
       try {
         return await this.#tried('sign-in', (context) => this.#options.strategy.signIn(context, former));
       } catch (error) {
-        // A 401 that can be tried again is a write conflict: the server contradicts itself until the others are done. Or it is about
-        // a key that a service being deployed cannot check, which is over just as soon.
-        const isConflict =
-          error instanceof AuthError && error.httpStatus === 401 && error.retryable && !isRefusal(error);
-        if (!isConflict || this.#clock.now() >= conflictsEndAt) throw error;
+        if (!isContradiction(error) || this.#clock.now() >= conflictsEndAt) throw error;
         this.#conflict = error;
         await this.#pauseForOthers(tries, startedAt);
       }
@@ -232,9 +233,12 @@ export class Flight {
     let cancel = () => {};
     if (timeoutMs > CALL_TIMEOUT_MS && !hasOwnLimit) {
       const patience = new AbortController();
-      cancel = this.#clock.schedule(CALL_TIMEOUT_MS, () => patience.abort(deadlineError(CALL_TIMEOUT_MS)));
+      cancel = this.#clock.schedule(CALL_TIMEOUT_MS, () =>
+        patience.abort(deadlineError(CALL_TIMEOUT_MS, strategy, signal)),
+      );
       signal = AbortSignal.any([signal, patience.signal]);
     }
+    this.#calling = signal;
     let credential: Credential | undefined;
     try {
       const start = async () => call(this.#options.context(signal));
@@ -282,11 +286,6 @@ export class Flight {
   #whileWaited(something: Promise<void>): Promise<void> {
     return untilAborted(this.#signal, () => something).catch(() => {});
   }
-}
-
-/** How long the strategy wants its sign-ins to take at most; undefined if it names no time. */
-function signInTimeoutOf({ signInTimeoutMs }: StrategyObject): number | undefined {
-  return typeof signInTimeoutMs === 'number' && signInTimeoutMs > 0 ? signInTimeoutMs : undefined;
 }
 
 /** Tells that the current credential could not be renewed. */

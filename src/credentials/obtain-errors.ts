@@ -1,54 +1,11 @@
+import { debuglog } from 'node:util';
 import { AuthError, isAuthError, kindOf } from '../contract/auth-error';
+import type { StrategyObject } from '../contract/auth-strategy';
+import { askedBy, awaitedBy } from '../http/asked-server';
 import { axiosInUse } from '../http/axios';
+import { type About, checkAddress, errorFromAnswer, MAX_RETRY_AFTER_MS, named, type Operation } from './failed-answer';
 
-/** What was being done when an error came up. */
-export type Operation = 'sign-in' | 'refresh' | 'signing of a request' | 'check of the caller';
-
-/** An answer to a sign-in or refresh that is not a success. */
-export interface FailedAnswer {
-  status: number;
-  /** The value of its `Retry-After` header, if it has one. */
-  retryAfter?: string | undefined;
-}
-
-/** However long a server asks to wait, somebody may have repaired it: ask again after five minutes. */
-const MAX_RETRY_AFTER_MS = 300_000;
-
-/**
- * How long an answer asks to wait, in milliseconds: `Retry-After` as seconds or as an HTTP date (RFC 9110, 10.2.3), at most
- * five minutes. Undefined if it says nothing readable, or a moment in the past.
- */
-export function retryAfterMs(header: string | undefined, wallClock = Date.now()): number | undefined {
-  const value = header?.trim();
-  if (!value) return undefined;
-  const ms = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - wallClock;
-  return ms > 0 ? Math.min(ms, MAX_RETRY_AFTER_MS) : undefined;
-}
-
-/** Says what an answer that is not a success means for a sign-in or refresh. */
-export function errorFromAnswer(operation: Operation, answer: FailedAnswer): AuthError {
-  const { status } = answer;
-  const seen = `The ${operation} was answered with HTTP status ${status}`;
-  if (status === 429 || status === 408 || status >= 500) {
-    return new AuthError('ERR_AUTH_UNAVAILABLE', `${seen}.`, {
-      hint: 'The server or a proxy in front of it is overloaded or out of order. The next try is made by itself; if it lasts, look at the state of the Qelos instance.',
-      httpStatus: status,
-      retryable: true,
-      retryAfterMs: retryAfterMs(answer.retryAfter),
-    });
-  }
-  if (status === 401 || status === 403) {
-    return new AuthError('ERR_AUTH_REFUSED', `${seen}.`, {
-      hint: 'Check the credentials that are configured and the user behind them.',
-      httpStatus: status,
-    });
-  }
-  return new AuthError('ERR_AUTH_BAD_RESPONSE', `${seen}, which is no answer of Qelos to it.`, {
-    hint: 'Check that QELOS_URL is the base URL of a Qelos instance (without /api), and that no proxy or log-in page stands in front of it.',
-    httpStatus: status,
-    retryable: true,
-  });
-}
+const debug = debuglog('qelos-auth');
 
 /** By these codes of Node, undici and axios there was no connection, or it broke: what may be different a moment later. */
 const BROKEN = new Set([
@@ -114,18 +71,20 @@ function networkCode(error: unknown): string | undefined {
 }
 
 /** No answer at all: a network fault, a time-out, an answer out of bounds. */
-function errorWithoutAnswer(operation: Operation, code: string | undefined): AuthError {
-  const text = `The ${operation} got no answer (${code ?? 'network fault'}).`;
+function errorWithoutAnswer(operation: Operation, code: string | undefined, about: About): AuthError {
+  const { host, setting } = about;
+  const text = `The ${operation} got no answer (${code ?? 'network fault'})${named('from', about)}.`;
   const error = new AuthError('ERR_AUTH_UNAVAILABLE', text, {
-    hint: 'Check that QELOS_URL (or the server that a strategy of your own asks) can be reached from this machine: host name, port, firewall, certificate. Retried automatically.',
+    hint: `Check that ${setting ?? host ?? 'the server that the strategy asks'} can be reached from this machine: host name, port, firewall, certificate. Retried automatically.`,
     retryable: true,
   });
   return code === undefined ? error : causedBy(code, error);
 }
 
-function tooLarge(operation: Operation): AuthError {
-  return new AuthError('ERR_AUTH_BAD_RESPONSE', `The ${operation} was answered with more than a credential can be.`, {
-    hint: 'Check that QELOS_URL is the base URL of a Qelos instance, and what stands in front of it.',
+function tooLarge(operation: Operation, about: About): AuthError {
+  const text = `The ${operation} was answered with more than a credential can be${named('by', about)}.`;
+  return new AuthError('ERR_AUTH_BAD_RESPONSE', text, {
+    hint: checkAddress(about),
     retryable: true,
   });
 }
@@ -139,19 +98,21 @@ export function toAuthError(error: unknown, operation: Operation, strategy: stri
     if (isAuthError(error)) return wellFormed(error);
     // As `fetch` says that there was no answer.
     const fault = error instanceof TypeError && axiosInUse().isAxiosError(error.cause) ? error.cause : error;
+    const about = typeof fault === 'object' && fault !== null ? askedBy(fault, strategy) : { strategy };
     if (axiosInUse().isAxiosError(fault) && fault.response !== undefined) {
-      const retryAfter = fault.response.headers['retry-after'];
-      return errorFromAnswer(operation, {
-        status: fault.response.status,
-        retryAfter: typeof retryAfter === 'string' ? retryAfter : undefined,
-      });
+      const { status, data, headers } = fault.response;
+      const retryAfter = headers['retry-after'];
+      const answer = { status, data, retryAfter: typeof retryAfter === 'string' ? retryAfter : undefined };
+      return errorFromAnswer(operation, answer, about);
     }
     const code = networkCode(fault);
-    if (code !== undefined) return errorWithoutAnswer(operation, code);
+    if (code !== undefined) return errorWithoutAnswer(operation, code, about);
     if (axiosInUse().isAxiosError(fault)) {
-      if (fault.code !== 'ERR_BAD_RESPONSE') return errorWithoutAnswer(operation, fault.code);
+      if (fault.code !== 'ERR_BAD_RESPONSE') return errorWithoutAnswer(operation, fault.code, about);
       // By the same code axios says that the body was too large and that its connection broke.
-      return /abort/.test(fault.message) ? errorWithoutAnswer(operation, 'ECONNRESET') : tooLarge(operation);
+      return /abort/.test(fault.message)
+        ? errorWithoutAnswer(operation, 'ECONNRESET', about)
+        : tooLarge(operation, about);
     }
     if (!(error instanceof Error)) return strategyFault(`a value of type ${typeof error}`, operation, strategy);
     return strategyFault(kindOf(error), operation, strategy, traceOf(error));
@@ -162,6 +123,7 @@ export function toAuthError(error: unknown, operation: Operation, strategy: stri
 
 function strategyFault(thrown: string, operation: Operation, strategy: string, cause?: Error): AuthError {
   const text = `The strategy "${strategy}" failed at ${operation}: it threw ${thrown}.`;
+  if (cause) debug('%s %s', text, cause.stack);
   return new AuthError('ERR_AUTH_BAD_RESPONSE', text, {
     hint: 'This is a fault in the strategy, or in what it sends with (an adapter, a mock): the stack of `cause` leads there. Have a strategy throw an AuthError that says what is wrong; the text of other errors is not shown, as it could hold a secret.',
     cause,
@@ -209,11 +171,6 @@ function clamped(ms: number | undefined): number | undefined {
   return typeof ms === 'number' && ms > 0 ? Math.min(ms, MAX_RETRY_AFTER_MS) : undefined;
 }
 
-/** A refused refresh leads to a sign-in, and a refused sign-in is the end; anything else that fails is an outage. */
-export function isRefusal({ code }: AuthError): boolean {
-  return code === 'ERR_AUTH_REFUSED' || code === 'ERR_AUTH_TOKEN_REFUSED';
-}
-
 /** Says that a strategy has returned something else. */
 export function noCredential(strategy: string, operation: Operation): AuthError {
   return new AuthError('ERR_AUTH_BAD_RESPONSE', `The strategy "${strategy}" returned no Credential at ${operation}.`, {
@@ -221,10 +178,18 @@ export function noCredential(strategy: string, operation: Operation): AuthError 
   });
 }
 
-/** Says that a flight, or one call of it, has taken too long. */
-export function deadlineError(timeoutMs: number): AuthError {
-  const error = new AuthError('ERR_AUTH_UNAVAILABLE', `No credential was obtained within ${timeoutMs} ms.`, {
-    hint: 'The Qelos instance does not answer, or too slowly. Check that QELOS_URL can be reached and look at its state; the option config.timeoutMs sets the limit. Retried automatically.',
+/**
+ * Says that a flight, or one call of it, has taken too long.
+ *
+ * @param signal - what ends the call of the strategy that may have been waiting for a server
+ */
+export function deadlineError(timeoutMs: number, strategy: StrategyObject, signal: AbortSignal): AuthError {
+  const awaited = awaitedBy(signal);
+  const waited = awaited ? `: ${awaited.host} has not answered` : '';
+  const text = `No credential was obtained within ${timeoutMs} ms${waited} (strategy "${nameOf(strategy)}").`;
+  const whom = awaited?.setting ?? awaited?.host ?? 'whoever the strategy asks';
+  const error = new AuthError('ERR_AUTH_UNAVAILABLE', text, {
+    hint: `Check that ${whom} can be reached, and answers in time; the option config.timeoutMs, or signInTimeoutMs of the strategy, sets the limit. Retried automatically.`,
     retryable: true,
   });
   return causedBy('ETIMEDOUT', error);
@@ -237,4 +202,9 @@ export function nameOf(strategy: { readonly name: string }): string {
   } catch {
     return 'unnamed';
   }
+}
+
+/** How long the strategy wants its sign-ins to take at most; undefined if it names no time. */
+export function signInTimeoutOf({ signInTimeoutMs }: StrategyObject): number | undefined {
+  return typeof signInTimeoutMs === 'number' && signInTimeoutMs > 0 ? signInTimeoutMs : undefined;
 }

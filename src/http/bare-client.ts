@@ -6,6 +6,7 @@ import type {
   InternalAxiosRequestConfig,
 } from 'axios';
 import { AuthError } from '../contract/auth-error';
+import { type Asked, noteAsked, whileAwaited } from './asked-server';
 import { axiosInUse, axiosOf } from './axios';
 import { adapterInNode } from './node-runtime';
 import type { Origin } from './origin';
@@ -28,34 +29,38 @@ type Connection = Pick<CreateAxiosDefaults, (typeof CONNECTION)[number]>;
  * signal, and its errors and responses hold neither what was sent nor how.
  *
  * @param defaults - of the axios instance for the API, which say how the instance is reached
+ * @param by - who asks, for the words of errors
  */
 export function createBareClient(
   url: string,
   origin: Origin,
   signal: AbortSignal,
   defaults: CreateAxiosDefaults,
+  by: Omit<Asked, 'host'>,
 ): AxiosInstance {
+  const asked = { ...by, host: origin.host };
   const axios = axiosInUse();
   const { adapter: chosen = adapterInNode() ?? axios.defaults.adapter, ...connection } = connectionOf(defaults);
 
   const adapter: AxiosAdapter = async (config) => {
-    if (!origin.ownsRequest(config)) throw outsideOrigin(origin);
+    if (!origin.ownsRequest(config)) throw outsideOrigin(asked);
     if (config.signal && config.signal !== signal)
       config.signal = AbortSignal.any([config.signal as AbortSignal, signal]);
     connectTo(origin, config);
     let response: AxiosResponse;
     try {
-      response = await sendOverLiving(axios.getAdapter(chosen, config), config);
+      response = await whileAwaited(signal, asked, () => sendOverLiving(axios.getAdapter(chosen, config), config));
     } catch (error) {
       if (axios.isAxiosError(error) && error.response && isRedirect(error.response))
-        throw notFollowed(error.response, url, origin);
-      throw withoutSent(error);
+        throw notFollowed(error.response, url, origin, asked);
+      const bared = withoutSent(error);
+      throw typeof bared === 'object' && bared !== null ? noteAsked(bared, asked) : bared;
     }
-    if (isRedirect(response)) throw notFollowed(response, url, origin);
+    if (isRedirect(response)) throw notFollowed(response, url, origin, asked);
     return bare(response);
   };
 
-  return axios.create({
+  const client = axios.create({
     ...connection,
     adapter,
     baseURL: url,
@@ -64,6 +69,7 @@ export function createBareClient(
     maxContentLength: MOST_BYTES,
     maxBodyLength: MOST_BYTES,
   });
+  return noteAsked(client, asked);
 }
 
 /**
@@ -90,20 +96,26 @@ function connectionOf(defaults: CreateAxiosDefaults): Connection {
   return Object.fromEntries(CONNECTION.map((name) => [name, defaults[name]]));
 }
 
-function outsideOrigin(origin: Origin): AuthError {
-  return new AuthError('ERR_AUTH_INSECURE_URL', `A strategy's request does not lead to ${origin.host}.`, {
-    hint: 'context.http is for the Qelos instance alone. For another server, let the strategy make a client of its own.',
+function outsideOrigin({ strategy, host }: Asked): AuthError {
+  return new AuthError('ERR_AUTH_INSECURE_URL', `A request of the strategy "${strategy}" does not lead to ${host}.`, {
+    hint: 'context.http is for the Qelos instance alone. For another server, let the strategy ask by context.client(baseURL).',
   });
 }
 
-function notFollowed(response: AxiosResponse, url: string, origin: Origin): AuthError {
+function notFollowed(
+  response: AxiosResponse,
+  url: string,
+  origin: Origin,
+  { strategy, host, setting }: Asked,
+): AuthError {
   const target = redirectTarget(url, response);
-  if (!origin.owns(target)) return leavesOrigin(target, origin, response.status, true);
+  const address = setting ?? `the address of ${host} in the settings of the strategy "${strategy}"`;
+  if (!origin.owns(target)) return leavesOrigin(target, origin, response.status, address);
   return new AuthError(
     'ERR_AUTH_REDIRECT',
-    `A sign-in or refresh was answered with a redirect (${response.status}), which is never followed.`,
+    `A sign-in or refresh was answered by ${host} with a redirect (${response.status}), which is never followed.`,
     {
-      hint: 'Set QELOS_URL to the address that answers by itself, with its scheme and host as the server wants them.',
+      hint: `Set ${address} to the one that answers by itself, with its scheme and host as the server wants them.`,
       httpStatus: response.status,
       retryable: true, // maintenance pages redirect too; nobody was refused
     },

@@ -83,13 +83,21 @@ export function redirectTarget(base: string, { headers, status }: AxiosResponse)
   }
 }
 
-/** Says that a redirect was not followed. Names the other origin alone: the rest of a location may hold a secret. */
-export function leavesOrigin(target: string, origin: Origin, status: number, retryable = false): AuthError {
+/**
+ * Says that a redirect was not followed. Names the other origin alone: the rest of a location may hold a secret.
+ *
+ * @param address - of a sign-in or refresh, which is retried: the setting that the server's address is from
+ */
+export function leavesOrigin(target: string, origin: Origin, status: number, address?: string): AuthError {
   const other = new URL(target).origin;
   const message = `A redirect (${status}) to ${other === 'null' ? 'another scheme' : other} was not followed: the credential is for ${origin.host} alone.`;
+  const moved = (setting: string) =>
+    `has moved, set ${setting} to its new address (also if only http:// became https://).`;
   return new AuthError('ERR_AUTH_REDIRECT', message, {
-    hint: 'If the instance has moved, set QELOS_URL to its new address (also if only http:// became https://). To download from another host, read the location with maxRedirects: 0 and request it without credential.',
+    hint: address
+      ? `If it ${moved(address)}`
+      : `If the instance ${moved('QELOS_URL')} To download from another host, read the location with maxRedirects: 0 and request it without credential.`,
     httpStatus: status,
-    retryable,
+    retryable: address !== undefined,
   });
 }

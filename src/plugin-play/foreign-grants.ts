@@ -1,6 +1,6 @@
 import { AuthError } from '../contract/auth-error';
 import { COOL_DOWN, doubled } from '../credentials/clock';
-import { retryAfterMs } from '../credentials/obtain-errors';
+import { retryAfterMs } from '../credentials/failed-answer';
 import { keyOf, RecentMap } from '../credentials/recent-map';
 import { isWriteConflict, writeConflict } from '../strategies/oauth-refresh';
 import { askForTokens, type TokenAnswer } from './foreign-fetch';

@@ -1,8 +1,9 @@
-import { type AuthConfig, faultOf } from '../config';
+import { type AuthConfig, settingName } from '../config';
 import { AuthError } from '../contract/auth-error';
 import type { AuthContext, AuthStrategy } from '../contract/auth-strategy';
 import { type Credential, headersOf } from '../contract/credential';
 import { inject, injectable } from '../di';
+import { faultOf } from '../setting-fault';
 import { AUTH_CONFIG } from '../tokens';
 import { checkApiToken, refusedToken } from './api-token';
 import { RefusedToken } from './refused-token';
@@ -38,11 +39,11 @@ export class ApiTokenFileStrategy implements AuthStrategy {
   async signIn(context: AuthContext): Promise<Credential> {
     for (let tokens = 1; ; tokens++) {
       const token = await this.#token();
-      if (this.#refused.isResting(token)) throw refusal();
+      if (this.#refused.isResting(token)) throw this.#refusal();
       const credential = await checkApiToken(this.#config, token, context);
       if (credential) return credential;
       this.#refused.refuse(token);
-      if (tokens === MAX_TOKENS) throw refusal();
+      if (tokens === MAX_TOKENS) throw this.#refusal();
     }
   }
 
@@ -53,28 +54,32 @@ export class ApiTokenFileStrategy implements AuthStrategy {
   }
 
   async #token(): Promise<string> {
+    const setting = settingName(this.#config, 'apiTokenFile');
     let token: string;
     try {
       token = (await readSecretFile(this.#config.apiTokenFile as string)).trim();
     } catch (error) {
       const reason = error instanceof UnreadableFile ? error.reason : 'unknown error';
-      throw new AuthError('ERR_AUTH_CONFIG', `QELOS_API_TOKEN_FILE names a file that cannot be read (${reason}).`, {
+      throw new AuthError('ERR_AUTH_CONFIG', `${setting} names a file that cannot be read (${reason}).`, {
         hint: 'Check that it is a regular file with the token and nothing else in it, and that the user the plugin runs as may read it. Retried automatically.',
         retryable: true,
       });
     }
     const fault = faultOf(token, true);
     if (fault === undefined) return token;
-    throw new AuthError('ERR_AUTH_CONFIG', `The content of the file that QELOS_API_TOKEN_FILE names ${fault}.`, {
+    throw new AuthError('ERR_AUTH_CONFIG', `The content of the file that ${setting} names ${fault}.`, {
       hint: 'Write the API token into the file, and nothing else. It is read again by itself.',
       retryable: true,
     });
   }
-}
 
-/** Retryable: a file may be replaced at any moment, and looking at it costs the server nothing. */
-function refusal(): AuthError {
-  return refusedToken('the file of QELOS_API_TOKEN_FILE', 'set it there; the file is read again by itself', {
-    retryable: true,
-  });
+  /** Retryable: a file may be replaced at any moment, and looking at it costs the server nothing. */
+  #refusal(): AuthError {
+    return refusedToken(
+      this.#config,
+      `the file of ${settingName(this.#config, 'apiTokenFile')}`,
+      'set it there; the file is read again by itself',
+      { retryable: true },
+    );
+  }
 }

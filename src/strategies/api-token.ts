@@ -1,4 +1,4 @@
-import type { AuthConfig } from '../config';
+import { type AuthConfig, settingName } from '../config';
 import { AuthError, type AuthErrorDetails } from '../contract/auth-error';
 import type { AuthContext, AuthStrategy } from '../contract/auth-strategy';
 import { Credential } from '../contract/credential';
@@ -33,7 +33,8 @@ export class ApiTokenStrategy implements AuthStrategy {
   async signIn(context: AuthContext): Promise<Credential> {
     const credential = await checkApiToken(this.#config, this.#config.apiToken as string, context);
     if (credential) return credential;
-    throw refusedToken('QELOS_API_TOKEN', 'set it, then start again', { httpStatus: 401 });
+    const setting = settingName(this.#config, 'apiToken');
+    throw refusedToken(this.#config, setting, 'set it, then start again', { httpStatus: 401 });
   }
 
   /** There is no other token to be had. */
@@ -43,9 +44,14 @@ export class ApiTokenStrategy implements AuthStrategy {
 }
 
 /** Recorded: services behind the gateway answer a refused key with an empty 401, so nobody can say why. */
-export function refusedToken(setting: string, then: string, details: Omit<AuthErrorDetails, 'hint'>): AuthError {
+export function refusedToken(
+  config: AuthConfig,
+  setting: string,
+  then: string,
+  details: Omit<AuthErrorDetails, 'hint'>,
+): AuthError {
   return new AuthError('ERR_AUTH_TOKEN_REFUSED', `The API token in ${setting} was refused (HTTP status 401).`, {
-    hint: `It is one of: expired, revoked, mistyped, of another Qelos instance than QELOS_URL, or bound to a workspace that is gone; the server does not say which. Create a new token in Qelos and ${then}.`,
+    hint: `It is one of: expired, revoked, mistyped, of another Qelos instance than ${settingName(config, 'url')}, or bound to a workspace that is gone; the server does not say which. Create a new token in Qelos and ${then}.`,
     ...details,
   });
 }
@@ -69,11 +75,11 @@ export function notChecked(): AuthError {
  * @throws AuthError `ERR_AUTH_WORKSPACE`, `ERR_AUTH_BAD_RESPONSE` or `ERR_AUTH_UNAVAILABLE`
  */
 export async function checkApiToken(
-  { url, workspace }: AuthConfig,
+  config: AuthConfig,
   token: string,
   context: AuthContext,
 ): Promise<Credential | undefined> {
-  const { sdk, lastStatus, lastBody, remember } = signInSdk(url, context, 'sign-in');
+  const { sdk, lastStatus, lastBody, remember } = signInSdk(config.url, context, 'sign-in');
   let user: Awaited<ReturnType<typeof sdk.authentication.apiTokenSignin>>;
   try {
     user = await sdk.authentication.apiTokenSignin(token);
@@ -84,8 +90,8 @@ export async function checkApiToken(
     }
     throw error;
   }
-  if (typeof user !== 'object' || user === null || !('_id' in user)) throw noSession('sign-in');
-  const mismatch = workspaceMismatch(workspace, user['workspace'], 'API token');
+  if (typeof user !== 'object' || user === null || !('_id' in user)) throw noSession('sign-in', context);
+  const mismatch = workspaceMismatch(config, user['workspace'], 'API token');
   if (mismatch) throw mismatch;
   return remember(Credential.apiKey(token), user);
 }

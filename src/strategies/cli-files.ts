@@ -1,7 +1,7 @@
 import { existsSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
-import { faultOf } from '../config';
 import { given } from '../own-properties';
+import { faultOf } from '../setting-fault';
 import { readSecretFileSync, type UnreadableFile } from './secret-file';
 
 /** A file of the Qelos CLI. */

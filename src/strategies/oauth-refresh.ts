@@ -1,4 +1,4 @@
-import type { AuthConfig } from '../config';
+import { type AuthConfig, settingName } from '../config';
 import { AuthError } from '../contract/auth-error';
 import type { AuthContext, AuthStrategy } from '../contract/auth-strategy';
 import { Credential, claimsOf } from '../contract/credential';
@@ -46,7 +46,7 @@ export class OAuthRefreshStrategy implements AuthStrategy {
       const payload = answer.payload as typeof answer.payload & { workspace?: { _id?: string } };
       const got = idOf(payload.workspace);
       const mismatch = wanted
-        ? workspaceMismatch(wanted, payload.workspace, 'session')
+        ? workspaceMismatch(this.#config, payload.workspace, 'session')
         : before && hasMoved(before, got);
       if (mismatch) throw mismatch;
       // Recorded: a refreshed session has lost its workspace. Without refresh token it is signed in again instead.
@@ -59,9 +59,9 @@ export class OAuthRefreshStrategy implements AuthStrategy {
       if (lastStatus() === 401) {
         if (isWriteConflict(lastBody())) throw writeConflict();
         const source = former && sources.get(former);
-        throw refusedPassword(source?.username === username && source.password === password);
+        throw refusedPassword(this.#config, source?.username === username && source.password === password);
       }
-      throw isMissingPayload(error) ? noSession('sign-in') : error;
+      throw isMissingPayload(error) ? noSession('sign-in', context) : error;
     }
   }
 
@@ -103,7 +103,7 @@ export async function refreshSession(
     return { accessToken: payload.token, refreshToken: payload.refreshToken ?? refreshToken };
   } catch (error) {
     if (lastStatus() === 401) throw refusedRefresh();
-    throw isMissingPayload(error) ? noSession('refresh') : error;
+    throw isMissingPayload(error) ? noSession('refresh', context) : error;
   }
 }
 
@@ -156,17 +156,18 @@ export function writeConflict(): AuthError {
 }
 
 /** @param hasWorked - whether the very same have been accepted before */
-function refusedPassword(hasWorked: boolean): AuthError {
-  const text = 'QELOS_USERNAME and QELOS_PASSWORD were refused (HTTP status 401).';
+function refusedPassword(config: AuthConfig, hasWorked: boolean): AuthError {
+  const [username, password, url] = (['username', 'password', 'url'] as const).map((name) => settingName(config, name));
+  const text = `${username} and ${password} were refused (HTTP status 401).`;
   if (hasWorked) {
     return new AuthError('ERR_AUTH_REFUSED', text, {
-      hint: 'They have worked before. Either the auth service is being deployed, and refuses right ones meanwhile, or the password was changed or the user removed since: try them in the Qelos log-in page of QELOS_URL. Retried automatically, less and less often.',
+      hint: `They have worked before. Either the auth service is being deployed, and refuses right ones meanwhile, or the password was changed or the user removed since: try them in the Qelos log-in page of ${url}. Retried automatically, less and less often.`,
       httpStatus: 401,
       retryable: true,
     });
   }
   return new AuthError('ERR_AUTH_REFUSED', text, {
-    hint: 'One of: a wrong password, an unknown user, other upper and lower case in the user name; the server does not say which. Try them in the Qelos log-in page of QELOS_URL. To spare the account, the next try waits.',
+    hint: `One of: a wrong password, an unknown user, other upper and lower case in the user name; the server does not say which. Try them in the Qelos log-in page of ${url}. To spare the account, the next try waits.`,
     httpStatus: 401,
   });
 }

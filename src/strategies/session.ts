@@ -85,7 +85,7 @@ export class SessionStrategy implements AuthStrategy {
   #credential(accessToken: string, refreshToken?: string, expiresAt?: Date): Credential {
     const credential = Credential.bearer(accessToken, { refreshToken, expiresAt });
     const workspace = claimsOf(credential)?.['workspace'];
-    const mismatch = workspaceMismatch(this.#config.workspace, workspace, 'session');
+    const mismatch = workspaceMismatch(this.#config, workspace, 'session');
     if (mismatch) throw mismatch;
     return workspace && refreshToken ? Credential.bearer(accessToken) : credential;
   }

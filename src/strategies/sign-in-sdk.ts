@@ -1,7 +1,9 @@
+import { type AuthConfig, settingName } from '../config';
 import { AuthError } from '../contract/auth-error';
 import type { AuthContext } from '../contract/auth-strategy';
 import type { Credential } from '../contract/credential';
-import { errorFromAnswer, type Operation } from '../credentials/obtain-errors';
+import { checkAddress, errorFromAnswer, named, type Operation } from '../credentials/failed-answer';
+import { askedBy } from '../http/asked-server';
 import { isOk } from '../http/fetch-request';
 import type { IUser, QelosAdministratorSDK } from '../sdk/qelos-sdk.types';
 import { SdkCalls } from '../sdk/sdk-calls';
@@ -47,17 +49,16 @@ export function signInSdk(
   remember: (credential: Credential, user: IUser) => Credential;
 } {
   let failed: { status: number; body: unknown } | undefined;
+  const about = askedBy(context.http, 'of Qelos');
   const calls = new SignInCalls({
     url,
     http: context.http,
     failure: ({ status, body, headers }) => {
       failed = { status, body };
-      if (isOk(status)) return noSession(operation);
+      if (isOk(status)) return noSession(operation, context);
       const retryAfter = headers['retry-after'];
-      return errorFromAnswer(operation, {
-        status,
-        retryAfter: typeof retryAfter === 'string' ? retryAfter : undefined,
-      });
+      const answer = { status, data: body, retryAfter: typeof retryAfter === 'string' ? retryAfter : undefined };
+      return errorFromAnswer(operation, answer, about);
     },
   });
   const sdk = loadSdk().createQelosSdk(url, calls);
@@ -74,24 +75,24 @@ export function signInSdk(
 }
 
 /** Says that an answer with a good status is not one of Qelos. */
-export function noSession(operation: Operation): AuthError {
-  return new AuthError('ERR_AUTH_BAD_RESPONSE', `The answer to the ${operation} is not one of Qelos.`, {
-    hint: 'Check that QELOS_URL is the base URL of a Qelos instance (without /api), and that no proxy or log-in page stands in front of it.',
+export function noSession(operation: Operation, { http }: Pick<AuthContext, 'http'>): AuthError {
+  const about = askedBy(http, 'of Qelos');
+  const text = `The answer to the ${operation}${named('by', about)} is not one of Qelos.`;
+  return new AuthError('ERR_AUTH_BAD_RESPONSE', text, {
+    hint: checkAddress(about),
     retryable: true,
   });
 }
 
 /** Why a credential is not for the configured workspace; undefined if it is, or none is configured. */
-export function workspaceMismatch(wanted: string | undefined, got: unknown, what: string): AuthError | undefined {
+export function workspaceMismatch(config: AuthConfig, got: unknown, what: string): AuthError | undefined {
+  const { workspace: wanted } = config;
   if (wanted === undefined) return undefined;
   const id = typeof got === 'object' && got !== null && '_id' in got ? String(got._id) : undefined;
   if (id === wanted) return undefined;
+  const setting = settingName(config, 'workspace');
   const bound = id === undefined ? 'to no workspace' : `to the workspace ${id}`;
-  return new AuthError(
-    'ERR_AUTH_WORKSPACE',
-    `The ${what} is bound ${bound}, not to that of QELOS_WORKSPACE (${wanted}).`,
-    {
-      hint: 'Check the identifier, and that the user is a member of that workspace. An API token is bound when it is created: create one for this workspace, or remove QELOS_WORKSPACE.',
-    },
-  );
+  return new AuthError('ERR_AUTH_WORKSPACE', `The ${what} is bound ${bound}, not to that of ${setting} (${wanted}).`, {
+    hint: `Check the identifier, and that the user is a member of that workspace. An API token is bound when it is created: create one for this workspace, or remove ${setting}.`,
+  });
 }

@@ -2,6 +2,7 @@ import type { AxiosInstance, CreateAxiosDefaults } from 'axios';
 import { AuthError } from '../contract/auth-error';
 import type { AuthContext, RequiredAction } from '../contract/auth-strategy';
 import type { EventHub } from '../events';
+import type { Asked } from '../http/asked-server';
 import { createBareClient } from '../http/bare-client';
 import { Origin } from '../http/origin';
 
@@ -9,6 +10,8 @@ import { Origin } from '../http/origin';
 export interface StrategyContextParts {
   /** Base URL of the Qelos instance. */
   url: string;
+  /** The setting that is from, as its user knows it. */
+  setting: string;
   /** Name of the strategy. */
   strategy: string;
   /** Defaults of the axios instance for the API, which say how servers are reached. */
@@ -18,19 +21,20 @@ export interface StrategyContextParts {
 
 /** What a strategy gets to obtain a credential with, for one attempt, which ends with the signal. */
 export function strategyContext(signal: AbortSignal, parts: StrategyContextParts): AuthContext {
-  const { url, strategy, connection, events } = parts;
-  const clientOf = (baseURL: string) => createBareClient(baseURL, new Origin(baseURL), signal, connection);
+  const { url, setting, strategy, connection, events } = parts;
+  const clientOf = (baseURL: string, asked: Omit<Asked, 'host'>) =>
+    createBareClient(baseURL, new Origin(baseURL), signal, connection, asked);
   let http: AxiosInstance | undefined;
   return {
     signal,
     // Made when a strategy asks for it: not every one does.
     get http() {
-      http ??= clientOf(url);
+      http ??= clientOf(url, { strategy, setting });
       return http;
     },
     client(baseURL) {
       if (!isHttpUrl(baseURL)) throw noBaseUrl(strategy);
-      return clientOf(baseURL);
+      return clientOf(baseURL, { strategy });
     },
     prompt({ message, url, code, expiresAt }: RequiredAction) {
       if (signal.aborted) return; // nobody waits for it any more

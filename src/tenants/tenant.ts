@@ -4,7 +4,8 @@ import { AuthError } from '../contract/auth-error';
 import type { AuthContext, AuthStrategy, StrategyObject } from '../contract/auth-strategy';
 import type { Credential } from '../contract/credential';
 import { CredentialManager, type CredentialManagerOptions, type Stage } from '../credentials/credential-manager';
-import { isRefusal, toAuthError } from '../credentials/obtain-errors';
+import { isRefusal } from '../credentials/failure';
+import { toAuthError } from '../credentials/obtain-errors';
 import type { EventHub } from '../events';
 import type { CredentialSource } from '../http/credential-check';
 import type { Transport } from '../http/transport';
@@ -193,7 +194,13 @@ export class Tenant implements CredentialManagerOptions, CredentialSource, Poole
   }
 
   #contextAt(url: string, strategy: string, signal: AbortSignal): AuthContext {
-    return strategyContext(signal, { url, strategy, connection: this.#shared.connection, events: this.events });
+    return strategyContext(signal, {
+      url,
+      setting: 'its url',
+      strategy,
+      connection: this.#shared.connection,
+      events: this.events,
+    });
   }
 }
 

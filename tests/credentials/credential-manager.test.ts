@@ -486,7 +486,7 @@ describe('the flight', () => {
     await clock.advance(20_000);
     expect(await failure).toMatchObject({
       code: 'ERR_AUTH_UNAVAILABLE',
-      message: 'No credential was obtained within 20000 ms.',
+      message: 'No credential was obtained within 20000 ms (strategy "scripted").',
     });
   });
 

@@ -13,25 +13,37 @@ describe('what a failed sign-in or refresh means', () => {
     [
       'an outage',
       answered(503, { 'retry-after': '7' }),
-      { code: 'ERR_AUTH_UNAVAILABLE', message: 'The refresh was answered with HTTP status 503.', retryAfterMs: 7_000 },
+      {
+        code: 'ERR_AUTH_UNAVAILABLE',
+        message: 'The refresh was answered with HTTP status 503 (strategy "own").',
+        retryAfterMs: 7_000,
+      },
     ],
     [
       'a limit, with a header that is no text',
       answered(429, { 'retry-after': 7 }),
       { code: 'ERR_AUTH_UNAVAILABLE', httpStatus: 429, retryable: true },
     ],
-    ['a refusal', answered(403), { message: 'The refresh was answered with HTTP status 403.', retryable: false }],
+    [
+      'a refusal',
+      answered(403),
+      { message: 'The refresh was answered with HTTP status 403 (strategy "own").', retryable: false },
+    ],
     [
       'a page that is not there',
       answered(404),
-      { message: /HTTP status 404, which is no answer of Qelos/, retryable: true },
+      { message: /HTTP status 404 \(strategy "own"\), which is no answer to it/, retryable: true },
     ],
     [
       'a network fault',
       without('ECONNRESET'),
-      { code: 'ERR_AUTH_UNAVAILABLE', message: 'The refresh got no answer (ECONNRESET).' },
+      { code: 'ERR_AUTH_UNAVAILABLE', message: 'The refresh got no answer (ECONNRESET) (strategy "own").' },
     ],
-    ['one without a code', without(), { message: 'The refresh got no answer (network fault).', retryable: true }],
+    [
+      'one without a code',
+      without(),
+      { message: 'The refresh got no answer (network fault) (strategy "own").', retryable: true },
+    ],
     [
       'too much of an answer',
       without('ERR_BAD_RESPONSE'),

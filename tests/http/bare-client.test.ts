@@ -16,7 +16,10 @@ const failure = (call: Promise<unknown>) =>
 
 function clientOf(url: string, defaults: CreateAxiosDefaults = {}) {
   const abort = new AbortController();
-  return { http: createBareClient(url, new Origin(url), abort.signal, defaults), abort };
+  return {
+    http: createBareClient(url, new Origin(url), abort.signal, defaults, { strategy: 'own', setting: 'QELOS_URL' }),
+    abort,
+  };
 }
 
 /** An adapter that answers with what the test gives, and shows what it was asked. */

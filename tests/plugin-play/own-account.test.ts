@@ -191,7 +191,7 @@ describe('a wrong password', () => {
     expect(server.requests.count()).toBe(1);
     expect(await exit).toBe(1);
     expect(warn).toHaveBeenCalledTimes(1);
-    expect(warn).toHaveBeenCalledWith(expect.stringContaining('QELOS_PASSWORD'), {
+    expect(warn).toHaveBeenCalledWith(expect.stringContaining('config.password'), {
       type: 'AuthError',
       code: 'ERR_AUTH_REFUSED',
       detail: expect.stringContaining('wrong password'),

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import axios, { type AxiosAdapter } from 'axios';
 import { type AuthConfig, createQelosAuth, type QelosAuth } from '../../src';
 import { Credential, headersOf, lifetimeOf, parseCredential, serializeCredential } from '../../src/contract/credential';
-import { retryAfterMs } from '../../src/credentials/obtain-errors';
+import { retryAfterMs } from '../../src/credentials/failed-answer';
 import { OAuthRefreshStrategy } from '../../src/strategies/oauth-refresh';
 import { type QelosServer, startQelosServer } from '../../src/testing';
 import { sendJson, startBackend } from '../support/backend';
@@ -80,7 +80,7 @@ describe('signing in', () => {
       httpStatus: 401,
       retryable: false,
       retryAfterMs: 30_000,
-      message: expect.stringMatching(/QELOS_USERNAME and QELOS_PASSWORD/),
+      message: expect.stringMatching(/config\.username and config\.password/),
     });
     expectNoSecret(error, [password]);
     expect(server.requests.count({ path: SIGN_IN })).toBe(1);
@@ -239,7 +239,7 @@ describe('F37 an answer with a good status that is none of Qelos', () => {
     const { manager } = managerOf(strategyFor(), server.url);
     const current = operation === 'refresh' ? await manager.get() : undefined;
     server.fail(operation === 'refresh' ? REFRESH : SIGN_IN, { status: 200, body });
-    const message = `The answer to the ${operation} is not one of Qelos.`;
+    const message = expect.stringMatching(`^The answer to the ${operation} by 127.* is not one of Qelos\\.$`);
     expect(await failureOf(manager.get(current))).toMatchObject({ message, retryable: true });
   });
 
@@ -605,7 +605,7 @@ describe('workspaces', () => {
     expect(error).toMatchObject({
       code: 'ERR_AUTH_WORKSPACE',
       retryable: false,
-      message: expect.stringMatching(/to no workspace.*QELOS_WORKSPACE/),
+      message: expect.stringMatching(/to no workspace.*config\.workspace/),
     });
     expect(server.requests.count({ path: ENTITIES })).toBe(0);
     expectNoSecret(error, [user.password]);

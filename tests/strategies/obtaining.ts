@@ -6,7 +6,13 @@ import { SetClock } from '../credentials/set-clock';
 
 /** What a strategy gets from the library. */
 export function contextFor(url: string, signal: AbortSignal = new AbortController().signal): AuthContext {
-  return strategyContext(signal, { url, strategy: 'tested', connection: {}, events: new EventHub() });
+  return strategyContext(signal, {
+    url,
+    setting: 'QELOS_URL',
+    strategy: 'tested',
+    connection: {},
+    events: new EventHub(),
+  });
 }
 
 /** A manager over a strategy, with a clock that only the test moves. */

@@ -46,7 +46,7 @@ describe('context.client: a server other than the Qelos instance', () => {
     expect(broker.received[0]?.headers).not.toHaveProperty('authorization');
   });
 
-  it('that redirects is not followed', async () => {
+  it('that redirects is not followed, nor called QELOS_URL', async () => {
     const [qelos, broker, stranger] = [await startBackend(), await startBackend(), await startBackend()];
     broker.on('/keys', (_request, response) => response.writeHead(307, { location: `${stranger.url}/keys` }).end());
     const error = await failureOf(open(qelos.url, broker.url).http.get('/api/me'));
@@ -54,6 +54,7 @@ describe('context.client: a server other than the Qelos instance', () => {
       code: 'ERR_AUTH_REDIRECT',
       message: expect.stringContaining(new URL(broker.url).host),
     });
+    expect(`${error.message} ${(error as { hint?: string }).hint}`).not.toMatch(/QELOS_/);
     expect(stranger.received).toEqual([]);
   });
 

@@ -64,7 +64,7 @@ describe('S13 a token file that is', () => {
     const begun = performance.now();
     expect(await failureOf(auth.http.get('/x'))).toMatchObject({
       code: 'ERR_AUTH_CONFIG',
-      message: `QELOS_API_TOKEN_FILE names a file that cannot be read (${reason}).`,
+      message: `config.apiTokenFile names a file that cannot be read (${reason}).`,
       retryable: true,
     });
     expect(performance.now() - begun).toBeLessThan(1_000);

@@ -132,7 +132,7 @@ describe('a tenant that fails stops alone, and says which it is', () => {
     const errors = await Promise.all(FIFTY.map(() => failureOf(tenants.for('a0'))));
     expect(errors[7]).toMatchObject({
       code: 'ERR_AUTH_REFUSED',
-      message: 'Tenant "a0": QELOS_USERNAME and QELOS_PASSWORD were refused (HTTP status 401).',
+      message: 'Tenant "a0": config.username and config.password were refused (HTTP status 401).',
       retryAfterMs: 30_000,
     });
     expect(errors.flatMap((error) => leaks(error, ['wrong-password']))).toEqual([]);
