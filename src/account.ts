@@ -3,8 +3,10 @@ import { AuthError } from './contract/auth-error';
 import type { StrategyObject } from './contract/auth-strategy';
 import { nameOf } from './credentials/obtain-errors';
 import type { EventHub } from './events';
-import { AuthInterceptor, type CredentialSource } from './http/auth-interceptor';
+import { AuthInterceptor } from './http/auth-interceptor';
 import { axiosInUse } from './http/axios';
+import { createBareClient } from './http/bare-client';
+import type { CredentialSource } from './http/credential-check';
 import { within } from './http/deadline';
 import { createFetch } from './http/fetch';
 import { timeoutOf } from './http/limits';
@@ -14,6 +16,7 @@ import type { Transport } from './http/transport';
 import type { IUser, QelosAdministratorSDK } from './sdk/qelos-sdk.types';
 import { sdkError } from './sdk/sdk-answer';
 import { SdkCalls } from './sdk/sdk-calls';
+import { ApiTokenStrategy } from './strategies/api-token';
 import { loadSdk, takeUser } from './strategies/sign-in-sdk';
 
 declare module 'axios' {
@@ -21,7 +24,7 @@ declare module 'axios' {
   // biome-ignore lint/suspicious/noExplicitAny: see above
   interface AxiosRequestConfig<D = any, P = any> {
     /** Send this request as it was written: without credential, with whatever headers it has. */
-    skipAuth?: boolean;
+    skipAuth?: boolean | undefined;
   }
 }
 
@@ -50,10 +53,25 @@ export class Account {
   readonly #sdkCalls: SdkCalls;
   #sdk: QelosAdministratorSDK | undefined;
 
+  /** Not for plugins: an account is a part of a `QelosAuth`, or a tenant's handle. */
+  constructor(made: never);
+  /** @internal */
+  constructor(parts: AccountParts);
   constructor({ url, source, strategy, events, axios: defaults, transport }: AccountParts) {
     this.#url = url;
     this.#strategy = strategy;
-    this.#interceptor = new AuthInterceptor({ origin: new Origin(url), strategy, manager: source, events, transport });
+    const origin = new Origin(url);
+    const connection = { ...(transport && { transport }), ...defaults };
+    this.#interceptor = new AuthInterceptor({
+      origin,
+      strategy,
+      source,
+      client: (signal) => createBareClient(url, origin, signal, connection),
+      adapter: defaults?.adapter,
+      isFinal: strategy instanceof ApiTokenStrategy,
+      events,
+      transport,
+    });
     const adapter = adapterInNode();
     this.http = axiosInUse().create({ ...(adapter && { adapter }), ...defaults, baseURL: url });
     this.#interceptor.attach(this.http);

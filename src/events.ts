@@ -1,5 +1,6 @@
 import { channel } from 'node:diagnostics_channel';
 import { debuglog } from 'node:util';
+import { promptAtTerminal } from './action-prompt';
 import { type AuthErrorCode, kindOf } from './contract/auth-error';
 
 /** What happens inside, by event name. No event ever holds a secret. */
@@ -15,6 +16,8 @@ export interface AuthEvents {
   refreshed: { strategy: string; expiresAt?: Date; adopted: boolean };
   /** The current credential could not be renewed. `retryAfterMs`: milliseconds until the next try. */
   refreshFailed: { strategy: string; code: AuthErrorCode; httpStatus?: number; retryAfterMs?: number };
+  /** A strategy asks for something that only a person can do, such as to open `url` and to enter `code` there. */
+  actionRequired: { strategy: string; message: string; url?: string; code?: string; expiresAt?: Date };
   /** A request was refused and sent once more with another credential. `path` is without query. */
   requestRetried: { method: string; path: string; status: number };
   /** The credential store failed; the process goes on without it. */
@@ -40,8 +43,10 @@ export class EventHub {
 
   /** @param made - what is told, or what makes it: that is asked only if somebody listens, as some events come by the thousand */
   emit<E extends keyof AuthEvents>(event: E, made: AuthEvents[E] | (() => AuthEvents[E])): void {
-    if (!this.#listeners.get(event)?.size && !diagnostics.hasSubscribers && !debug.enabled) return;
+    const isHeard = this.#listeners.get(event)?.size || diagnostics.hasSubscribers || debug.enabled;
+    if (!isHeard && event !== 'actionRequired') return;
     const detail = typeof made === 'function' ? made() : made;
+    if (!isHeard) promptAtTerminal(detail as AuthEvents['actionRequired']);
     debug('%s %j', event, detail);
     if (diagnostics.hasSubscribers) diagnostics.publish({ event, ...detail });
     for (const listener of (this.#listeners.get(event) ?? []) as Set<(detail: AuthEvents[E]) => void>) {

@@ -1,6 +1,6 @@
-import { given } from '../config';
 import { AuthError } from '../contract/auth-error';
 import type { CredentialStore } from '../contract/credential-store';
+import { given } from '../own-properties';
 
 /** A store that was made for one instance, which closes it. */
 export interface OwnStore {

@@ -1,15 +1,17 @@
 import type { CreateAxiosDefaults } from 'axios';
 import { Account } from '../account';
 import { AuthError } from '../contract/auth-error';
-import type { ApiAnswer, AuthContext, AuthStrategy, StrategyObject } from '../contract/auth-strategy';
+import type { AuthContext, AuthStrategy, StrategyObject } from '../contract/auth-strategy';
 import type { Credential } from '../contract/credential';
-import { CredentialManager, type CredentialManagerOptions } from '../credentials/credential-manager';
+import { CredentialManager, type CredentialManagerOptions, type Stage } from '../credentials/credential-manager';
 import { isRefusal, toAuthError } from '../credentials/obtain-errors';
 import type { EventHub } from '../events';
-import type { CredentialSource } from '../http/auth-interceptor';
+import type { CredentialSource } from '../http/credential-check';
 import type { Transport } from '../http/transport';
 import { isRefusedCredential } from '../qelos/refusal';
+import { ApiTokenStrategy } from '../strategies/api-token';
 import { takeUser } from '../strategies/sign-in-sdk';
+import { strategyContext } from '../strategies/strategy-context';
 import type { Pooled, TenantPool } from './tenant-pool';
 import type { LoadedTenant, TenantSettings } from './tenant-settings';
 
@@ -20,8 +22,8 @@ export interface Shared extends Pick<EventHub, 'emit'> {
   readonly pool: TenantPool<Tenant>;
   /** Those whose settings, when they were last loaded, named another URL. */
   readonly moved: WeakSet<Tenant>;
-  /** The bare client for an instance, which ends with the signal. */
-  client(url: string, signal: AbortSignal): AuthContext['http'];
+  /** How servers are reached. */
+  readonly connection: CreateAxiosDefaults;
 }
 
 /**
@@ -78,6 +80,10 @@ export class Tenant implements CredentialManagerOptions, CredentialSource, Poole
       : credential;
   }
 
+  stageOf(credential: Credential): Stage {
+    return this.#manager.stageOf(credential);
+  }
+
   mayHaveEnded(credential: Credential): boolean {
     return this.#manager.mayHaveEnded(credential);
   }
@@ -104,7 +110,7 @@ export class Tenant implements CredentialManagerOptions, CredentialSource, Poole
   }
 
   context(signal: AbortSignal): AuthContext {
-    return contextAt(this.#url, signal, this.#shared);
+    return this.#contextAt(this.#url, this.name, signal);
   }
 
   onFlight(flight: Promise<Credential>): void {
@@ -133,7 +139,7 @@ export class Tenant implements CredentialManagerOptions, CredentialSource, Poole
     const own = strategy.name === this.#chosen?.name ? former : undefined;
     let credential: Credential;
     try {
-      credential = await strategy.signIn(contextAt(url, signal, this.#shared), own);
+      credential = await strategy.signIn(this.#contextAt(url, strategy.name, signal), own);
     } catch (error) {
       throw toAuthError(error, 'sign-in', strategy.name);
     }
@@ -170,10 +176,10 @@ export class Tenant implements CredentialManagerOptions, CredentialSource, Poole
   }
 
   /** What is configured is looked up again when it is refused, though its strategy knows no other. */
-  isRejected(answer: ApiAnswer): boolean {
+  get isRejected(): AuthStrategy['isRejected'] {
     const strategy = this.#chosen;
-    if (strategy?.isConfigured && isRefusedCredential(answer)) return true;
-    return strategy?.isRejected?.(answer) ?? isRefusedCredential(answer);
+    if (!strategy?.isRejected || strategy instanceof ApiTokenStrategy) return undefined;
+    return (answer) => (strategy.isConfigured && isRefusedCredential(answer)) || strategy.isRejected?.(answer) === true;
   }
 
   /** Loads the settings, and finds out whether they lead elsewhere. */
@@ -185,16 +191,10 @@ export class Tenant implements CredentialManagerOptions, CredentialSource, Poole
     else moved.delete(this);
     return loaded;
   }
-}
 
-function contextAt(url: string, signal: AbortSignal, shared: Shared): AuthContext {
-  return {
-    signal,
-    // Made when a strategy asks for it: not every one does.
-    get http() {
-      return shared.client(url, signal);
-    },
-  };
+  #contextAt(url: string, strategy: string, signal: AbortSignal): AuthContext {
+    return strategyContext(signal, { url, strategy, connection: this.#shared.connection, events: this.events });
+  }
 }
 
 /** The error that says which tenant it is about. */
