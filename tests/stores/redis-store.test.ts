@@ -4,8 +4,9 @@ import Redis, { Cluster } from 'ioredis';
 import { createClient, createCluster, createSentinel } from 'redis';
 import type { CredentialStore } from '../../src';
 import { type RedisClient, redisCredentialStore } from '../../src/redis';
-import { describeWithRedis, freePort, RedisServer } from '../support/redis-server';
+import { freePort, RedisServer } from '../support/redis-server';
 import { expectNoSecret } from '../support/sinks';
+import { describeWithRedis } from '../support/with-redis';
 
 const encryptionKey = randomBytes(32).toString('hex');
 const { signal } = new AbortController();

@@ -4,8 +4,9 @@ import { container as rootContainer } from 'tsyringe';
 import { createQelosAuth, QelosAuth, registerQelosAuth } from '../../src';
 import { type QelosServer, startQelosServer } from '../../src/testing';
 import { runChild } from '../support/child';
-import { describeWithRedis, RedisServer } from '../support/redis-server';
+import { RedisServer } from '../support/redis-server';
 import { whenDone } from '../support/when-done';
+import { describeWithRedis } from '../support/with-redis';
 
 const key = randomBytes(32).toString('base64');
 

@@ -1,29 +1,16 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe } from '@jest/globals';
 import Redis from 'ioredis';
-import { listen } from './backend';
-
-const isInstalled = spawnSync('redis-server', ['--version']).status === 0;
-
-/** Where Redis is not installed, its tests are skipped, loudly; with `QELOS_TESTS_NEED_REDIS=1` they fail instead. */
-export const describeWithRedis: typeof describe | typeof describe.skip =
-  isInstalled || process.env['QELOS_TESTS_NEED_REDIS'] === '1' ? describe : skipped();
-
-function skipped(): typeof describe.skip {
-  process.stderr.write(
-    '\nSKIPPED: all tests with a real Redis, as there is no redis-server (Debian: apt-get install redis-server)\n',
-  );
-  return describe.skip;
-}
 
 export async function freePort(): Promise<number> {
   const server = createServer();
-  const port = await listen(server);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
   await new Promise((resolve) => server.close(resolve));
   return port;
 }
