@@ -9,9 +9,11 @@ import { type FleetCounts, simulateFleet } from './fleet';
 import { drawing, rowOf, withTable } from './report';
 
 const DOCS = join(__dirname, '..', '..', 'docs');
-const SIZES = [10, 100, 1_000, 10_000];
-/** Qelos' default, and one that a deployment may set. */
-const LIVES_IN_MINUTES = [300, 10];
+/** Minutes that an access token lives, Qelos' default and one that a deployment may set, and the sizes of the fleets. */
+const CASES = [
+  { lifeMinutes: 300, sizes: [10, 100, 1_000, 10_000] },
+  { lifeMinutes: 30, sizes: [10, 100, 1_000] },
+];
 
 async function main(): Promise<void> {
   const rows: string[] = [];

@@ -21,7 +21,7 @@ const REFRESH = { worksMs: 10, leastSaveMs: 11, mostSaveMs: 20 };
 /** Up to so many stored sessions a sign-in is an append, which cannot conflict. */
 const SESSIONS_APPENDED = 10;
 /** What would have to wait longer than this, in milliseconds, is answered 503 at once: nobody queues up without end. */
-const MOST_QUEUED_MS = 20_000;
+const MOST_QUEUED_MS = 10_000;
 /** One way over the network. */
 const NETWORK_MS = 5;
 
