@@ -135,7 +135,8 @@ export function loadAuthConfig(
   overrides: Partial<AuthConfig> = {},
 ): AuthConfig {
   const faults: string[] = [];
-  const settings = readSettings(env, overrides, faults);
+  const variables: Variables = {};
+  const settings = readSettings(env, overrides, variables, faults);
   const urlFault = faultOfUrl(settings.url, settings.allowInsecureUrl === true);
   if (urlFault !== undefined) faults.push(`${VARIABLES.url} ${urlFault}`);
   checkCredentials(settings, faults);
@@ -147,7 +148,8 @@ export function loadAuthConfig(
   const url = new URL(settings.url as string).href.replace(/\/+$/, '');
   // A part of a longer text keeps that in memory, and there may be 100,000 tenants: the text that was given is as good.
   if (url !== settings.url) Object.assign(settings, { url });
-  return new LoadedAuthConfig(settings as AuthConfig, variablesIn(env, overrides));
+  const isFromEnv = Object.keys(variables).length > 0; // 100,000 tenants have nothing from there
+  return new LoadedAuthConfig(settings as AuthConfig, isFromEnv ? variables : undefined);
 }
 
 /** Settings that somebody registered as a plain object, checked like any other; those that have been checked as they are. */
@@ -155,32 +157,20 @@ export function checkedConfig(config: AuthConfig): AuthConfig {
   return config instanceof LoadedAuthConfig ? config : loadAuthConfig({}, config);
 }
 
-/** Undefined if there are none, as with 100,000 tenants. */
-function variablesIn(
-  env: Readonly<Record<string, string | undefined>>,
-  overrides: Partial<AuthConfig>,
-): Variables | undefined {
-  const inherited = variablesOf(overrides); // of a configuration that was loaded before
-  const found: Variables = {};
-  for (const setting of Object.keys(VARIABLES) as Setting[]) {
-    const isOption = given(overrides, setting) !== undefined;
-    if (!isOption && given(env, VARIABLES[setting])) found[setting] = VARIABLES[setting];
-    else if (!isOption && setting === 'url') found.url = 'QELOS_APP_URL';
-    else if (inherited?.[setting]) found[setting] = inherited[setting];
-  }
-  return Object.keys(found).length > 0 ? found : undefined;
-}
-
 function readSettings(
   env: Readonly<Record<string, string | undefined>>,
   overrides: Partial<AuthConfig>,
+  variables: Variables,
   faults: string[],
 ): Partial<AuthConfig> {
+  const inherited = variablesOf(overrides); // of a configuration that was loaded before
   const settings: { -readonly [K in keyof AuthConfig]?: AuthConfig[K] } = Object.create(null);
   for (const setting of Object.keys(VARIABLES) as (keyof typeof VARIABLES)[]) {
     const override = given(overrides, setting);
     const raw = override ?? given(env, VARIABLES[setting]);
     if (raw === undefined) continue;
+    const variable = override === undefined ? VARIABLES[setting] : inherited?.[setting];
+    if (variable !== undefined) variables[setting] = variable;
     const name = override === undefined ? VARIABLES[setting] : `${VARIABLES[setting]} (option config.${setting})`;
     if (typeof raw !== 'string') {
       faults.push(`${name} must be a string, and is of type ${typeof raw}`);
@@ -191,7 +181,7 @@ function readSettings(
     if (fault === undefined) settings[setting] = value;
     else faults.push(`${name} ${fault}`);
   }
-  if (given(overrides, 'url') === undefined) readUrlAlias(env, settings, faults);
+  if (given(overrides, 'url') === undefined) readUrlAlias(env, settings, variables, faults);
   if (settings.apiToken !== undefined && settings.apiTokenFile !== undefined) {
     faults.push(`${VARIABLES.apiToken} and ${VARIABLES.apiTokenFile} are both set: keep one of them`);
   }
@@ -208,13 +198,16 @@ function readSettings(
 function readUrlAlias(
   env: Readonly<Record<string, string | undefined>>,
   settings: { url?: string },
+  variables: Variables,
   faults: string[],
 ): void {
   const alias = given(env, 'QELOS_APP_URL')?.trim();
   if (!alias) return;
   const withoutSlash = (url: string) => url.replace(/\/+$/, '');
-  if (!settings.url) settings.url = alias;
-  else if (withoutSlash(settings.url) !== withoutSlash(alias)) {
+  if (!settings.url) {
+    settings.url = alias;
+    variables.url = 'QELOS_APP_URL';
+  } else if (withoutSlash(settings.url) !== withoutSlash(alias)) {
     faults.push('QELOS_URL and QELOS_APP_URL are both set and differ: keep one of them');
   }
 }

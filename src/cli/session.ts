@@ -46,9 +46,10 @@ export class TokenSession {
     const { username, password } = await credentials(context);
     const url = addressOf(context);
     const auth = createQelosAuth({
-      env: {},
+      // By the names that the errors of the command tell whoever runs it.
+      env: { QELOS_URL: url, QELOS_USERNAME: username, QELOS_PASSWORD: password },
       axios: CALLS,
-      config: { url, username, password, strategy: 'oauth-refresh' },
+      config: { strategy: 'oauth-refresh' },
     });
     const session = new TokenSession(url, auth);
     try {

@@ -7,7 +7,7 @@ interface Session {
 
 /** A strategy as it should be: sessions of Qelos, without the SDK. */
 export class SessionStrategy implements AuthStrategy {
-  readonly name = 'session';
+  readonly name = 'plain-session';
   readonly #username: string;
   readonly #password: string;
 
