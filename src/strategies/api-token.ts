@@ -98,7 +98,7 @@ export class ApiTokenStrategy implements AuthStrategy {
       hint: `It is one of: expired, revoked, mistyped, of another Qelos instance than QELOS_URL, or bound to a workspace that is gone; the server does not say which. Create a new token in Qelos and set it${inFile ? ' there; the file is read again by itself' : ', then start again'}.`,
       // A file may be replaced at any moment, and looking at it costs the server nothing.
       retryable: inFile,
-      ...(inFile ? {} : { status: 401 }),
+      ...(inFile ? {} : { httpStatus: 401 }),
     });
   }
 }
