@@ -29,7 +29,7 @@ export interface AuthConfig {
 }
 
 /** The environment variables read, by the setting they give. */
-const VARIABLES = {
+export const VARIABLES = {
   url: 'QELOS_URL',
   apiToken: 'QELOS_API_TOKEN',
   apiTokenFile: 'QELOS_API_TOKEN_FILE',

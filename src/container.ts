@@ -4,7 +4,7 @@ import { checkedTransport } from './http/transport';
 import { type InstanceOptions, QelosAuth } from './qelos-auth';
 import { ApiTokenStrategy } from './strategies/api-token';
 import { BUILT_IN, strategiesOf } from './strategies/built-in';
-import { CliLoginStrategy } from './strategies/cli-login';
+import { CliLoginStrategy, loadConfigOrCli } from './strategies/cli-login';
 import { OAuthRefreshStrategy } from './strategies/oauth-refresh';
 import { StrategyResolver } from './strategies/resolver';
 import { SessionStrategy } from './strategies/session';
@@ -44,7 +44,7 @@ export function registerQelosAuth(container: DependencyContainer, given: QelosAu
   const options: QelosAuthOptions = Object.assign(Object.create(null), given);
   const { env, config, strategies = [], store } = options;
   if (config || env || !container.isRegistered(AUTH_CONFIG)) {
-    const load = once(() => loadAuthConfig(env, config));
+    const load = once(() => loadConfigOrCli(env, config));
     container.register(AUTH_CONFIG, { useFactory: load });
   }
   for (const strategy of new Set(strategies)) {

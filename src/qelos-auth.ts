@@ -72,8 +72,8 @@ export class QelosAuth {
   readonly http: AxiosInstance;
   /** The same pipeline as a `fetch`. */
   readonly fetch: typeof globalThis.fetch;
-  /** The strategy in use, and what the ones before it lacked. */
-  readonly strategy: { readonly name: string; readonly skipped: Selection['skipped'] };
+  /** The strategy in use, for `cli-login` the file that its token is from, and what the ones before it lacked. */
+  readonly strategy: { readonly name: string; readonly source?: string; readonly skipped: Selection['skipped'] };
   readonly #manager: CredentialManager | undefined;
   readonly #interceptor: AuthInterceptor;
   readonly #events = new EventHub();
@@ -116,7 +116,8 @@ export class QelosAuth {
     this.#interceptor.attach(this.http);
     this.fetch = createFetch(this.http);
     this.#sdkCalls = new SdkCalls({ url: config.url, http: this.http, failure: sdkError });
-    this.strategy = { name: nameOf(strategy), skipped };
+    const source = strategy instanceof CliLoginStrategy ? strategy.source : undefined;
+    this.strategy = { name: nameOf(strategy), ...(source !== undefined && { source }), skipped };
     if (tenant) return;
     if (config.allowInsecureUrl && origin.isPlain) warnOfInsecureUrl();
     // Listeners are added once this constructor is done.

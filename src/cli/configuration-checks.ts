@@ -8,7 +8,7 @@ export function checkConfiguration(context: Context, auth: QelosAuth | undefined
   const from = qelos.map(({ name, source }) => `${name} from ${source}`).join(', ') || 'no variable of Qelos is set';
   if (auth === undefined) return unusable(context, fault as AuthError, from);
   const strategy = auth.strategy.name;
-  const token = tokenOf(context.settings, context.cwd, strategy);
+  const token = tokenOf(context.settings, context.cwd, auth.strategy);
   if (token !== undefined && !/^ql_[0-9a-f]{64}$/.test(token)) {
     return {
       id: 'configuration',
@@ -54,7 +54,7 @@ function unusable(context: Context, { code, message, hint }: AuthError, from: st
   };
 }
 
-const BUILT_IN: readonly string[] = ['api-token', 'oauth-refresh', 'cli-login'];
+const BUILT_IN: readonly string[] = ['api-token', 'session', 'oauth-refresh', 'cli-login'];
 
 /** The strategy that is pinned, if it is none of the library's. */
 function strategyOfTheirOwn({ settings: { env } }: Context): string | undefined {

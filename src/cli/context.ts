@@ -36,18 +36,21 @@ export function openContext(
 const isSecret = (name: string) => /TOKEN|KEY|PASS|PWD|SECRET/.test(name) && !name.endsWith('_FILE');
 
 /** The token in use: its first characters, as `tokens list` shows them, and never more. */
-export function tokenPrefix({ settings, cwd }: Context, strategy: string): string | undefined {
+export function tokenPrefix({ settings, cwd }: Context, strategy: TokenStrategy): string | undefined {
   const token = tokenOf(settings, cwd, strategy);
   return token?.slice(0, 8);
 }
 
+/** A strategy as {@link QelosAuth.strategy} names it. */
+type TokenStrategy = Pick<QelosAuth['strategy'], 'name' | 'source'>;
+
 /** The configured API token, for a strategy that has one; undefined if it cannot be read here. */
-export function tokenOf({ env }: Settings, cwd: string, strategy: string): string | undefined {
+export function tokenOf({ env }: Settings, cwd: string, { name, source }: TokenStrategy): string | undefined {
   try {
-    if (strategy === 'api-token') {
+    if (name === 'api-token') {
       return (env['QELOS_API_TOKEN'] ?? readFileSync(resolve(cwd, env['QELOS_API_TOKEN_FILE'] ?? ''), 'utf8')).trim();
     }
-    if (strategy !== 'cli-login') return undefined;
+    if (name !== 'cli-login' || !source?.startsWith('~')) return undefined; // a project's file is read by the library alone
     const file = join(env['HOME'] || env['USERPROFILE'] || '', '.qelos', 'credentials.json');
     const { apiToken }: { apiToken?: unknown } = JSON.parse(readFileSync(file, 'utf8'));
     return typeof apiToken === 'string' ? apiToken.trim() : undefined;

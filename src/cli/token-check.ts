@@ -7,10 +7,9 @@ import { expiresSoon } from './tokens';
 /** End and last use of the API token: Qelos tells them to a session alone, so where there is a password too. */
 export async function checkToken(context: Context, auth: QelosAuth, { checks }: Diagnosis): Promise<Check[]> {
   const { settings, cwd } = context;
-  const { name } = auth.strategy;
-  if (name !== 'api-token' && name !== 'cli-login') return [];
+  const { strategy } = auth;
   const isTried = checks.some(({ id, outcome }) => id === 'sign-in' && outcome !== 'skipped');
-  const prefix = tokenOf(settings, cwd, name)?.slice(0, 8);
+  const prefix = tokenOf(settings, cwd, strategy)?.slice(0, 8);
   if (!isTried || prefix === undefined) return [];
   if (!canLookUp(context)) {
     const why =

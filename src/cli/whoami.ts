@@ -21,7 +21,7 @@ export async function whoami(context: Context): Promise<0> {
   try {
     const { expiresAt } = await auth.signIn();
     const { data } = await auth.http.get<Me>('/api/me');
-    const prefix = tokenPrefix(context, strategy);
+    const prefix = tokenPrefix(context, auth.strategy);
     const end = expiresAt ?? (await endOfToken(context, prefix));
     const { username = '', tenant = '', roles = [], workspace } = data;
     if (context.json) {

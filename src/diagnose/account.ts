@@ -46,9 +46,9 @@ async function askWho(auth: QelosAuth, timeoutMs: number): Promise<Asked> {
 }
 
 /** Says why the strategies before the chosen one were not chosen. */
-function signInWorks({ strategy: { name, skipped: before } }: QelosAuth): Check {
+function signInWorks({ strategy: { name, source, skipped: before } }: QelosAuth): Check {
   const reasons = before.map(({ name: other, missing }) => `; ${other} lacks ${missing.join(', ')}`);
-  return ok('sign-in', `by ${name}${reasons.join('')}`);
+  return ok('sign-in', `by ${name}${source === undefined ? '' : ` (${source})`}${reasons.join('')}`);
 }
 
 function signInFailed({ strategy }: QelosAuth, error: AuthError): Check {

@@ -1,46 +1,48 @@
-import type { Stats } from 'node:fs';
-import { join } from 'node:path';
-import { type AuthConfig, faultOf, given } from '../config';
-import { AuthError } from '../contract/auth-error';
+import { type AuthConfig, given, loadAuthConfig, VARIABLES } from '../config';
+import { AuthError, isAuthError } from '../contract/auth-error';
 import type { ApiAnswer, AuthContext, AuthStrategy } from '../contract/auth-strategy';
 import type { Credential } from '../contract/credential';
 import { isRefusedCredential } from '../qelos/refusal';
 import { checkApiToken } from './api-token';
+import { type CliContent, type CliFile, loginFile, projectFile, readCliFile } from './cli-files';
 import { RefusedToken } from './refused-token';
-import { readSecretFileSync, UnreadableFile } from './secret-file';
 
-/** Where the Qelos CLI keeps its log-in, as its user knows it. */
-const FILE = '~/.qelos/credentials.json';
-
-/** What was found: a token for the configured instance, or what is lacking. */
-type Login = { readonly token: string; readonly lacks?: never } | { readonly lacks: string; readonly token?: never };
+type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * Authenticates with the API token that `qelos auth login` has stored, so that a plugin runs on its developer's machine
- * without further settings. Last in the order, for the instance alone that the CLI is logged in to, and never in production
- * (`NODE_ENV=production`).
+ * Authenticates with the API token that the Qelos CLI would use, so that a plugin runs on its developer's machine without further
+ * settings: `qelosApiToken` of the `qelos.config.json` (or `.yaml`, `.yml`) in the working folder, or the one that
+ * `qelos auth login` has stored. Last in the order, for the instance alone that is named beside the token, and never in
+ * production (`NODE_ENV=production`).
  *
- * The file is the CLI's: `saveCredentials` of tools/cli/services/config/credentials.mjs in qelos-io/qelos (seen at
- * 5377143f8f6e) writes `{ appUrl, apiToken, user, createdAt }` as JSON to `.qelos/credentials.json` in the user's home, and
- * takes the right to read it from everybody else, except on Windows.
- *
- * `missing()` must do without I/O, and what it says makes the choice and its error. So the file is looked for once, when this
- * is made, and only if nothing else is configured: whoever configures a credential never has the file opened.
+ * `missing()` must do without I/O, and what it says makes the choice and its error. So the files are looked for once, when this
+ * is made, and only if nothing else is configured: whoever configures a credential never has a file opened.
  */
 export class CliLoginStrategy implements AuthStrategy {
   readonly name = 'cli-login';
   readonly #config: AuthConfig;
-  readonly #home: string | undefined;
+  /** Where the token is read from, now and later: another file could be about another account. */
+  readonly #file: CliFile | undefined;
   readonly #lacks: string | undefined;
   readonly #refused = new RefusedToken();
 
-  /** @param env - where settings are read from: `NODE_ENV`, and `HOME` or `USERPROFILE`, without which there is no log-in */
-  constructor(config: AuthConfig, env: Readonly<Record<string, string | undefined>>) {
+  /**
+   * @param env - where settings are read from: `NODE_ENV`, and `HOME` or `USERPROFILE`, without which nothing is looked for
+   * @param folder - where the project's configuration is. Default: the working folder
+   */
+  constructor(config: AuthConfig, env: Environment, folder?: string) {
     this.#config = config;
-    this.#home = given(env, 'HOME') || given(env, 'USERPROFILE');
     if (given(env, 'NODE_ENV') === 'production') this.#lacks = 'a NODE_ENV other than "production"';
     else if (isConfiguredOtherwise(config)) this.#lacks = `a log-in of the Qelos CLI (not looked for)`;
-    else this.#lacks = this.#login().lacks;
+    else {
+      this.#file = fileFor(originOf(config.url), env, folder);
+      this.#lacks = this.#read().lacks;
+    }
+  }
+
+  /** The file that the token is from, as its user knows it. */
+  get source(): string | undefined {
+    return this.#file?.name;
   }
 
   missing(): readonly string[] {
@@ -53,7 +55,7 @@ export class CliLoginStrategy implements AuthStrategy {
    * @throws AuthError `ERR_AUTH_TOKEN_REFUSED`, `ERR_AUTH_WORKSPACE`, or `ERR_AUTH_CONFIG` if the file is no longer good
    */
   async signIn(context: AuthContext): Promise<Credential> {
-    const { token, lacks } = this.#login();
+    const { token, lacks } = this.#read();
     if (token === undefined) {
       throw new AuthError('ERR_AUTH_CONFIG', `The strategy "cli-login" lacks ${lacks}.`, {
         hint: 'Run "qelos auth login", or configure a credential. It is looked for again by itself.',
@@ -64,8 +66,8 @@ export class CliLoginStrategy implements AuthStrategy {
     const credential = isResting ? undefined : await checkApiToken(this.#config, token, context);
     if (credential) return credential;
     if (!isResting) this.#refused.refuse(token);
-    throw new AuthError('ERR_AUTH_TOKEN_REFUSED', `The API token that the Qelos CLI stored in ${FILE} was refused.`, {
-      hint: 'It has expired (after a year) or was revoked. Run "qelos auth login"; the file is read again by itself.',
+    throw new AuthError('ERR_AUTH_TOKEN_REFUSED', `The API token in ${this.source} was refused.`, {
+      hint: 'It has expired (one of "qelos auth login" does after a year) or was revoked. Run "qelos auth login", or write a new one into the file; it is re-read automatically.',
       retryable: true,
     });
   }
@@ -75,10 +77,24 @@ export class CliLoginStrategy implements AuthStrategy {
     return isRefusedCredential(answer);
   }
 
-  #login(): Login {
-    if (this.#home === undefined) return { lacks: 'HOME, to find the log-in of the Qelos CLI in' };
-    return readLogin(join(this.#home, '.qelos', 'credentials.json'), new URL(this.#config.url).origin);
+  /** The token for the configured instance, or what is lacking. */
+  #read(): CliContent {
+    if (this.#file === undefined) return { lacks: 'HOME, to find the log-in of the Qelos CLI in' };
+    return readCliFile(this.#file, originOf(this.#config.url));
   }
+}
+
+/** The file whose token counts: the project's, if it has one and is about the instance; else the log-in, as with the CLI. */
+function fileFor(origin: string, env: Environment, folder = process.cwd()): CliFile | undefined {
+  const login = loginFile(env);
+  const project = login && projectFile(folder);
+  if (!project) return login;
+  const { url, hasToken } = readCliFile(project);
+  return hasToken && url !== undefined && originOf(url) === origin ? project : login;
+}
+
+function originOf(url: string): string {
+  return new URL(url).origin;
 }
 
 /** Whether a built-in strategy before this one is chosen, or another one is pinned. */
@@ -89,53 +105,39 @@ function isConfiguredOtherwise(config: AuthConfig): boolean {
   return Boolean(token || (username && password));
 }
 
-/** Reads at once, as it decides on the choice of a strategy; the file is small and on the developer's own machine. */
-function readLogin(path: string, wanted: string): Login {
-  let text: string;
+/** The settings that leave nothing to look for. */
+const ELSEWHERE = ['url', 'apiToken', 'apiTokenFile', 'accessToken', 'refreshToken', 'username', 'password'] as const;
+
+/**
+ * The configuration; where there is neither a URL nor anything to sign in with, outside production, that of the Qelos CLI: the
+ * `qelosUrl` of the project in the working folder, or the instance that `qelos auth login` was for. Then `cli-login` is
+ * pinned: what somebody else has configured must not be sent there.
+ *
+ * @throws AuthError as `loadAuthConfig` does
+ */
+export function loadConfigOrCli(env: Environment = process.env, overrides: Partial<AuthConfig> = {}): AuthConfig {
+  const found = cliUrl(env, overrides);
+  if (found === undefined) return loadAuthConfig(env, overrides);
   try {
-    text = readSecretFileSync(path, (stats) => {
-      const lacks = faultOfOwner(stats);
-      if (lacks !== undefined) throw new Unfit(lacks);
-    });
+    const { url } = found;
+    return loadAuthConfig(env, Object.assign(Object.create(overrides), { url, strategy: 'cli-login' }));
   } catch (error) {
-    const { reason } = error as UnreadableFile;
-    if (error instanceof Unfit) return { lacks: reason };
-    if (reason === 'ENOENT') return { lacks: `a log-in of the Qelos CLI (run "qelos auth login")` };
-    return { lacks: `a ${FILE} that can be read (${reason})` };
-  }
-  const { appUrl, apiToken } = parse(text);
-  const origin = originOf(appUrl);
-  if (origin === undefined) return { lacks: `a ${FILE} with the URL of an instance in it (run "qelos auth login")` };
-  if (origin !== wanted) {
-    return { lacks: `a log-in of the Qelos CLI to ${wanted} (it is logged in to ${origin})` };
-  }
-  if (typeof apiToken !== 'string') return { lacks: `a ${FILE} with an API token in it (run "qelos auth login")` };
-  const fault = faultOf(apiToken.trim(), true);
-  return fault === undefined
-    ? { token: apiToken.trim() }
-    : { lacks: `an API token in ${FILE} (what is there ${fault})` };
-}
-
-/** A file that could be read and must not be used; its reason says what is lacking. */
-class Unfit extends UnreadableFile {}
-
-/** Somebody else's file could bring somebody else's token. Windows has no such rights; there the user's profile folder has to do. */
-function faultOfOwner({ uid, mode }: Pick<Stats, 'uid' | 'mode'>): string | undefined {
-  if (process.platform === 'win32') return undefined;
-  if (uid !== process.getuid?.()) return `a ${FILE} that belongs to the user who runs this`;
-  if ((mode & 0o077) === 0) return undefined;
-  return `a ${FILE} that nobody else may read (its mode is ${(mode & 0o777).toString(8)}: run "chmod 600 ${FILE}")`;
-}
-
-function parse(text: string): { appUrl?: unknown; apiToken?: unknown } {
-  try {
-    const parsed: unknown = JSON.parse(text);
-    return typeof parsed === 'object' && parsed !== null ? parsed : {};
-  } catch {
-    return {};
+    if (!isAuthError(error)) throw error;
+    const { code, message, hint } = error;
+    throw new AuthError(code, `${message} (QELOS_URL is not set; its value is that of ${found.file}.)`, { hint });
   }
 }
 
-function originOf(url: unknown): string | undefined {
-  return typeof url === 'string' && URL.canParse(url) ? new URL(url).origin : undefined;
+function cliUrl(env: Environment, overrides: Partial<AuthConfig>): { url: string; file: string } | undefined {
+  const setting = (name: keyof typeof VARIABLES) => given(overrides, name) ?? given(env, VARIABLES[name]);
+  if (given(env, 'NODE_ENV') === 'production' || (setting('strategy') ?? 'cli-login') !== 'cli-login') return undefined;
+  const isConfigured = ELSEWHERE.some((name) => setting(name) !== undefined) || given(env, 'QELOS_APP_URL');
+  if (isConfigured) return undefined;
+  const login = loginFile(env);
+  if (!login) return undefined;
+  for (const file of [projectFile(process.cwd()), login]) {
+    const url = file && readCliFile(file).url;
+    if (url !== undefined) return { url, file: file?.name ?? '' };
+  }
+  return undefined;
 }

@@ -2,7 +2,7 @@ import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { CliLoginStrategy, createQelosAuth, type QelosAuth, type QelosAuthOptions } from '../../src';
+import { CliLoginStrategy, Credential, createQelosAuth, type QelosAuth, type QelosAuthOptions } from '../../src';
 import { type QelosServer, startQelosServer } from '../../src/testing';
 import { settableClock } from '../support/clock';
 import { expectNoSecret } from '../support/sinks';
@@ -71,6 +71,7 @@ describe('the log-in of the Qelos CLI', () => {
     const auth = open();
     expect(auth.strategy).toEqual({
       name: 'cli-login',
+      source: '~/.qelos/credentials.json',
       skipped: [
         { name: 'api-token', missing: ['QELOS_API_TOKEN'] },
         { name: 'session', missing: ['QELOS_ACCESS_TOKEN or QELOS_REFRESH_TOKEN'] },
@@ -174,6 +175,137 @@ describe('what it lacks', () => {
     await login();
     const strategy = new CliLoginStrategy({ url: server.url, apiToken: 't' }, { HOME: home });
     expect(strategy.missing()).toEqual(['a log-in of the Qelos CLI (not looked for)']);
+  });
+});
+
+describe('F16 an instance that is not configured', () => {
+  it('is that of the log-in', async () => {
+    await login();
+    const auth = open({ env: { HOME: home } });
+    expect(auth.strategy).toEqual({ name: 'cli-login', source: '~/.qelos/credentials.json', skipped: [] });
+    expect((await auth.http.get(ME)).data.username).toBe('user');
+  });
+
+  it.each<[string, Record<string, string>]>([
+    ['in production', { NODE_ENV: 'production' }],
+    ['with an API token, which would get to another instance than it is for', { QELOS_API_TOKEN: 'ql_1' }],
+    ['with a password', { QELOS_USERNAME: 'u', QELOS_PASSWORD: 'p' }],
+    ['with the tokens of a session', { QELOS_REFRESH_TOKEN: 'x.y.z' }],
+    ['with another strategy pinned', { QELOS_AUTH_STRATEGY: 'oauth-refresh' }],
+    ['without a home', { HOME: '' }],
+  ])('is an error %s', async (_name, env) => {
+    await login();
+    expect(() => open({ env: { HOME: home, ...env } })).toThrow(/^QELOS_URL is missing/);
+  });
+
+  it('is not the one that others could have written', async () => {
+    await login({}, 0o602);
+    expect(() => open({ env: { HOME: home } })).toThrow(/^QELOS_URL is missing/);
+  });
+
+  it('says where its URL is from that cannot be used', async () => {
+    await login({ appUrl: 'http://my.qelos.example' });
+    expect(() => open({ env: { HOME: home } })).toThrow(
+      expect.objectContaining({
+        code: 'ERR_AUTH_INSECURE_URL',
+        message: expect.stringContaining('its value is that of ~/.qelos/credentials.json'),
+      }),
+    );
+  });
+
+  it('gets nothing of a strategy of one’s own', async () => {
+    await login();
+    const signIn = jest.fn(async () => Credential.apiKey('secret-of-another'));
+    const auth = open({ env: { HOME: home }, strategies: [{ name: 'own', missing: () => [], signIn }] });
+    await auth.http.get(ME);
+    expect(signIn).not.toHaveBeenCalled();
+  });
+});
+
+describe('the project in the working folder', () => {
+  let folder: string;
+
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'qelos-auth-project-'));
+    jest.spyOn(process, 'cwd').mockReturnValue(folder);
+  });
+  afterEach(() => rm(folder, { recursive: true }));
+
+  /** Writes what a team has beside its sources. */
+  async function project(text: string, { name = 'qelos.config.json', mode = 0o600 } = {}): Promise<void> {
+    await writeFile(join(folder, name), text);
+    await chmod(join(folder, name), mode);
+  }
+  const json = (fields: object = {}) => JSON.stringify({ qelosUrl: server.url, qelosApiToken: apiToken, ...fields });
+  const user = async (auth: QelosAuth) => (await auth.http.get(ME)).data.username;
+
+  it.each([
+    ['qelos.config.json', () => json({ agents: { a: {} } })],
+    [
+      'qelos.config.yaml',
+      () => `# ours\nqelosUrl: ${server.url}\nqelosApiToken: '${apiToken}' # of the user\nagents:\n  a: {}\n`,
+    ],
+    ['qelos.config.yml', () => `qelosApiToken: ${apiToken}\r\nqelosUrl: "${server.url}"   \r\n`],
+  ])('gives URL and token by %s, before the log-in', async (name, text) => {
+    await login({ apiToken: server.issueApiToken({ username: 'admin' }) });
+    await project(text(), { name });
+    const auth = open({ env: { HOME: home } });
+    expect(auth.strategy).toEqual({ name: 'cli-login', source: name, skipped: [] });
+    expect(await user(auth)).toBe('user');
+    expectNoSecret(auth, [apiToken]);
+  });
+
+  it('may give the URL alone, with the token of the log-in; the file may be read by all then', async () => {
+    await login();
+    await project(json({ qelosApiToken: undefined }), { mode: 0o644 });
+    const auth = open({ env: { HOME: home } });
+    expect(auth.strategy.source).toBe('~/.qelos/credentials.json');
+    expect(await user(auth)).toBe('user');
+  });
+
+  it.each([0o640, 0o604, 0o644])('gives no token by a file that others may read (mode %o)', async (mode) => {
+    await login();
+    await project(json(), { mode });
+    expect(lacks()).toContain(`a qelos.config.json that nobody else may read (its mode is ${mode.toString(8)}`);
+    expect(() => open({ env: { HOME: home } })).toThrow(/chmod 600 qelos.config.json/);
+  });
+
+  it('gives its token to no other instance than its own', async () => {
+    await login();
+    await project(json({ qelosUrl: 'https://other.example' }));
+    expect(open().strategy.source).toBe('~/.qelos/credentials.json');
+  });
+
+  it('leads no stored token to where somebody else’s project points', async () => {
+    await login();
+    await project(json({ qelosUrl: 'https://evil.example', qelosApiToken: undefined }));
+    expect(() => open({ env: { HOME: home } })).toThrow(/a log-in of the Qelos CLI to https:\/\/evil.example/);
+  });
+
+  it.each([
+    'qelosApiToken: |\n  ql_1',
+    'qelosApiToken: &a ql_1',
+    'qelosApiToken: "ql\\x31"',
+    'other:\n  qelosApiToken: ql_1',
+  ])('reads of YAML what stands on one line at the top, and not %j', async (text) => {
+    await project(`qelosUrl: ${server.url}\n${text}\n`, { name: 'qelos.config.yaml' });
+    expect(() => open({ env: { HOME: home } })).toThrow(/- cli-login: /);
+  });
+
+  it('is not looked at without a home, nor if something else is configured', async () => {
+    await project(json());
+    expect(() => open({ env: {} })).toThrow(/^QELOS_URL is missing/);
+    expect(open({ env: { HOME: home, QELOS_URL: server.url, QELOS_API_TOKEN: 'ql_1' } }).strategy.name).toBe(
+      'api-token',
+    );
+  });
+
+  it('goes on with its file: another one could be about another account', async () => {
+    await login({ apiToken: server.issueApiToken({ username: 'admin' }) });
+    await project(json());
+    const auth = open({ env: { HOME: home } });
+    await rm(join(folder, 'qelos.config.json'));
+    expect(await failureOf(auth.http.get(ME))).toMatchObject({ code: 'ERR_AUTH_CONFIG', retryable: true });
   });
 });
 
