@@ -1,6 +1,7 @@
 // Adds what ES modules need beside the CommonJS output in dist/.
 //
 // - An entry over each CommonJS entry. There is one implementation, so `import` and `require` share classes and tokens.
+// - What hands it the axios that ES modules load, before the implementation is loaded: src/http/axios.ts says why.
 // - A copy of each declaration that TypeScript reads as an ES module: axios declares its types once per module system, and
 //   an AxiosInstance of the one is not assignable to the other.
 import { existsSync } from 'node:fs';
@@ -11,11 +12,16 @@ import { ENTRIES, moduleOf } from './entries.mjs';
 
 const require = createRequire(import.meta.url);
 
+await writeFile(
+  'dist/axios.mjs',
+  "import axios from 'axios';\nimport core from './http/axios.js';\n\ncore.adoptAxios(axios);\n",
+);
 for (const entry of ENTRIES.map(moduleOf)) {
   const names = Object.keys(require(`../dist/${entry}.js`)).sort();
+  const top = '../'.repeat(entry.split('/').length - 1) || './';
   await writeFile(
     `dist/${entry}.mjs`,
-    `import library from './index.js';\n\nexport const {\n  ${names.join(',\n  ')},\n} = library;\n`,
+    `import '${top}axios.mjs';\nimport library from './index.js';\n\nexport const {\n  ${names.join(',\n  ')},\n} = library;\n`,
   );
 }
 

@@ -1,3 +1,4 @@
+export type { Account } from './account';
 export { type AuthConfig, loadAuthConfig } from './config';
 export { createQelosAuth, type QelosAuthOptions, registerQelosAuth } from './container';
 export { AuthError, type AuthErrorCode, type AuthErrorDetails, isAuthError } from './contract/auth-error';
@@ -26,7 +27,6 @@ export { ApiTokenStrategy } from './strategies/api-token';
 export { CliLoginStrategy } from './strategies/cli-login';
 export { OAuthRefreshStrategy } from './strategies/oauth-refresh';
 export { type Selection, StrategyResolver } from './strategies/resolver';
-export type { TenantHandle } from './tenants/tenant';
 export { TenantAuth, type TenantAuthOptions, type TenantEvents } from './tenants/tenant-auth';
 export type { TenantConfig } from './tenants/tenant-settings';
 export { AUTH_CONFIG, AUTH_STRATEGY, CREDENTIAL_STORE, QELOS_HTTP, QELOS_SDK } from './tokens';

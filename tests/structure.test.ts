@@ -60,3 +60,9 @@ test('the main entry imports no other one', () => {
     .filter(({ text }) => own.some((folder) => new RegExp(`'\\.{1,2}/(?:[^']*/)?${folder}(?:/[^']*)?'`).test(text)));
   expect(importers.map(({ name }) => name)).toEqual([]);
 });
+
+test('the library takes axios from http/axios.ts, which knows that of the plugin; and types from anywhere', () => {
+  const importers = namesWhere((text) => /^import (?!type )[^;]*from 'axios'|require\('axios'\)/m.test(text));
+  // The command is a program of its own.
+  expect(importers.filter((name) => !name.startsWith('cli/'))).toEqual(['http/axios.ts']);
+});

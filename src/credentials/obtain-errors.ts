@@ -1,5 +1,5 @@
-import { isAxiosError } from 'axios';
 import { AuthError, isAuthError, kindOf } from '../contract/auth-error';
+import { axiosInUse } from '../http/axios';
 
 /** What was being done when an error came up. */
 export type Operation = 'sign-in' | 'refresh' | 'signing of a request';
@@ -138,8 +138,8 @@ export function toAuthError(error: unknown, operation: Operation, strategy: stri
   try {
     if (isAuthError(error)) return wellFormed(error);
     // As `fetch` says that there was no answer.
-    const fault = error instanceof TypeError && isAxiosError(error.cause) ? error.cause : error;
-    if (isAxiosError(fault) && fault.response !== undefined) {
+    const fault = error instanceof TypeError && axiosInUse().isAxiosError(error.cause) ? error.cause : error;
+    if (axiosInUse().isAxiosError(fault) && fault.response !== undefined) {
       const retryAfter = fault.response.headers['retry-after'];
       return errorFromAnswer(operation, {
         status: fault.response.status,
@@ -148,7 +148,7 @@ export function toAuthError(error: unknown, operation: Operation, strategy: stri
     }
     const code = networkCode(fault);
     if (code !== undefined) return errorWithoutAnswer(operation, code);
-    if (isAxiosError(fault)) {
+    if (axiosInUse().isAxiosError(fault)) {
       if (fault.code !== 'ERR_BAD_RESPONSE') return errorWithoutAnswer(operation, fault.code);
       // By the same code axios says that the body was too large and that its connection broke.
       return /abort/.test(fault.message) ? errorWithoutAnswer(operation, 'ECONNRESET') : tooLarge(operation);

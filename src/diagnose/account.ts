@@ -1,5 +1,5 @@
-import { isAxiosError } from 'axios';
 import { AuthError, isAuthError } from '../contract/auth-error';
+import { axiosInUse } from '../http/axios';
 import { apiRefusal } from '../qelos/refusal';
 import type { QelosAuth } from '../qelos-auth';
 import { answerFrom, describe, saidBy, within } from './answer';
@@ -27,7 +27,7 @@ export async function checkAccount(auth: QelosAuth, timeoutMs: number): Promise<
   } catch (error) {
     const why = 'not known: nobody says whose credential it is';
     if (isAuthError(error)) return [signInFailed(auth, error), skipped('identity', why)];
-    if (isAxiosError(error) && error.response)
+    if (axiosInUse().isAxiosError(error) && error.response)
       return [signInWorks(auth), refusedAfterwards(error, error.response.status)];
     return [unanswered(timeoutMs), skipped('identity', why)];
   }
@@ -159,7 +159,7 @@ export async function checkProbe(auth: QelosAuth, { method, path }: ProbeCall, t
     return ok('probe', `${what}: HTTP status ${status} in ${durationMs} ms`);
   } catch (error) {
     if (isAuthError(error)) return { ...signInFailed(auth, error), id: 'probe' };
-    if (!isAxiosError(error) || !error.response) {
+    if (!axiosInUse().isAxiosError(error) || !error.response) {
       return failed('probe', `${what}: no answer.`, 'The service behind this route hangs or is down.', LOOK_AT_SERVICE);
     }
     const answer = answerFrom({ ...error.response, data: parsed(error.response.data) }, start);

@@ -1,5 +1,5 @@
 import type { AxiosInstance, AxiosRequestConfig, AxiosResponse } from 'axios';
-import { isAxiosError } from 'axios';
+import { axiosInUse } from '../http/axios';
 import { messageOf } from '../qelos/refusal';
 
 /** What came of a call: an answer, or the code of the fault that kept it from coming. */
@@ -44,7 +44,7 @@ export async function callAnonymously(http: AxiosInstance, path: string, timeout
     return { answer: answerFrom(await http.request(config), start) };
   } catch (error) {
     // axios' own adapter throws a redirect that it was told not to follow.
-    if (isAxiosError(error) && error.response) return { answer: answerFrom(error.response, start) };
+    if (axiosInUse().isAxiosError(error) && error.response) return { answer: answerFrom(error.response, start) };
     return { fault: faultCodeOf(error) };
   }
 }

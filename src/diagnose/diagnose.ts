@@ -1,5 +1,6 @@
-import axios, { type AxiosInstance } from 'axios';
+import type { AxiosInstance } from 'axios';
 import { isLoopback } from '../config';
+import { axiosInUse } from '../http/axios';
 import { QelosAuth } from '../qelos-auth';
 import { checkAccount, checkProbe, type ProbeCall, withoutAccount } from './account';
 import { callAnonymously } from './answer';
@@ -43,7 +44,7 @@ export function diagnose(
   options: DiagnoseOptions = {},
 ): Promise<Diagnosis> {
   if (!(target instanceof QelosAuth)) {
-    return run(target.url, axios.create({ baseURL: target.url }), undefined, options);
+    return run(target.url, axiosInUse().create({ baseURL: target.url }), undefined, options);
   }
   const { http } = target;
   const running = options.probe === undefined ? underWay.get(target) : undefined;

@@ -1,4 +1,4 @@
-import axios, { type AxiosAdapter, type AxiosInstance, type AxiosResponse } from 'axios';
+import type { AxiosAdapter, AxiosInstance, AxiosResponse } from 'axios';
 import { AuthError } from '../contract/auth-error';
 import type { ApiAnswer, AuthStrategy, OutgoingRequest } from '../contract/auth-strategy';
 import { Credential, headersOf } from '../contract/credential';
@@ -7,6 +7,7 @@ import { nameOf, toAuthError } from '../credentials/obtain-errors';
 import type { EventHub } from '../events';
 import { explainRefusal, isRefusedCredential } from '../qelos/refusal';
 import { explainAnswer } from './answer';
+import { axiosOf } from './axios';
 import { credentialHeaders } from './credential-headers';
 import { copyOf, Exchange, type Outcome, type RequestConfig, sendUntouched } from './exchange';
 import { answerIn } from './exposure';
@@ -103,6 +104,7 @@ export class AuthInterceptor {
   }
 
   #dispatch(config: Wrapped): Promise<AxiosResponse> {
+    const axios = axiosOf(config);
     config.adapter = config[this.#wrapped] ?? (axios.defaults.adapter as AxiosAdapter);
     delete config[this.#wrapped];
     const send = axios.getAdapter(config.adapter, config);

@@ -1,13 +1,12 @@
-import axios, {
-  type AxiosAdapter,
-  AxiosError,
-  type AxiosInstance,
-  type AxiosResponse,
-  type CreateAxiosDefaults,
-  type InternalAxiosRequestConfig,
-  isAxiosError,
+import type {
+  AxiosAdapter,
+  AxiosInstance,
+  AxiosResponse,
+  CreateAxiosDefaults,
+  InternalAxiosRequestConfig,
 } from 'axios';
 import { AuthError } from '../contract/auth-error';
+import { axiosInUse, axiosOf } from './axios';
 import { adapterInNode } from './node-runtime';
 import type { Origin } from './origin';
 import { isRedirect, leavesOrigin, redirectTarget } from './redirect';
@@ -36,6 +35,7 @@ export function createBareClient(
   signal: AbortSignal,
   defaults: CreateAxiosDefaults,
 ): AxiosInstance {
+  const axios = axiosInUse();
   const { adapter: chosen = adapterInNode() ?? axios.defaults.adapter, ...connection } = connectionOf(defaults);
 
   const adapter: AxiosAdapter = async (config) => {
@@ -47,7 +47,7 @@ export function createBareClient(
     try {
       response = await sendOverLiving(axios.getAdapter(chosen, config), config);
     } catch (error) {
-      if (isAxiosError(error) && error.response && isRedirect(error.response))
+      if (axios.isAxiosError(error) && error.response && isRedirect(error.response))
         throw notFollowed(error.response, url, origin);
       throw withoutSent(error);
     }
@@ -81,7 +81,8 @@ async function sendOverLiving(send: AxiosAdapter, config: InternalAxiosRequestCo
 }
 
 function isDeadSocket(error: unknown): boolean {
-  if (!isAxiosError(error) || error.response || (error.code !== 'ECONNRESET' && error.code !== 'EPIPE')) return false;
+  if (!axiosInUse().isAxiosError(error) || error.response || (error.code !== 'ECONNRESET' && error.code !== 'EPIPE'))
+    return false;
   return (error.request as { reusedSocket?: unknown } | undefined)?.reusedSocket === true;
 }
 
@@ -120,9 +121,10 @@ function bare(response: AxiosResponse): AxiosResponse {
 
 /** An error of axios that knows what was answered, and nothing of what was sent. */
 export function withoutSent(error: unknown): unknown {
-  if (!isAxiosError(error)) return error;
+  if (!axiosInUse().isAxiosError(error)) return error;
+  const { AxiosError, isCancel } = axiosOf(error.config);
   const response = error.response && bare(error.response);
   const result = new AxiosError(error.message, error.code, undefined, undefined, response);
-  if (axios.isCancel(error)) Object.assign(result, { name: 'CanceledError', __CANCEL__: true });
+  if (isCancel(error)) Object.assign(result, { name: 'CanceledError', __CANCEL__: true });
   return result;
 }

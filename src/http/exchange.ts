@@ -1,7 +1,8 @@
-import { type AxiosAdapter, AxiosError, type AxiosResponse, type InternalAxiosRequestConfig } from 'axios';
+import type { AxiosAdapter, AxiosError, AxiosResponse, InternalAxiosRequestConfig } from 'axios';
 import type { ApiAnswer } from '../contract/auth-strategy';
 import type { Credential } from '../contract/credential';
 import { answerOf, discard, refusalOf } from './answer';
+import { axiosOf } from './axios';
 import { answerIn, exposeError, exposeResponse, type SentCall } from './exposure';
 import { Limits, timedOut, timeoutOf } from './limits';
 import { normalUrl, resolveUrl } from './origin';
@@ -198,6 +199,7 @@ export function copyOf(request: RequestConfig): RequestConfig {
 /** The error that axios makes of a status (lib/core/settle.js). */
 function badStatus(response: AxiosResponse, config: RequestConfig): AxiosError {
   const { status, request } = response;
+  const { AxiosError } = axiosOf(config);
   const code = status >= 400 && status < 500 ? AxiosError.ERR_BAD_REQUEST : AxiosError.ERR_BAD_RESPONSE;
   return new AxiosError(`Request failed with status code ${status}`, code, config, request, response);
 }

@@ -1,8 +1,9 @@
 import { EventEmitter } from 'node:events';
 import { isNativeError } from 'node:util/types';
-import { AxiosError, AxiosHeaders, type AxiosResponse, type InternalAxiosRequestConfig } from 'axios';
+import type { AxiosError, AxiosResponse, InternalAxiosRequestConfig } from 'axios';
 import { AuthError, isAuthError } from '../contract/auth-error';
 import { type Credential, redact } from '../contract/credential';
+import { axiosOf } from './axios';
 import { normalUrl, resolveUrl } from './origin';
 import { isOwnedStream, type StreamTerms } from './owned-stream';
 
@@ -69,7 +70,7 @@ export function exposeError(error: unknown, call: SentCall): unknown {
   if (typeof error !== 'object' || error === null) return error;
   if (isAuthError(error)) return forPlugins(error, call.config);
   clean(error, call);
-  if (error instanceof AxiosError && error.config && call.sent)
+  if (error instanceof axiosOf(call.config).AxiosError && error.config && call.sent)
     error.request ??= new SentRequest(call.config, call.url);
   return error;
 }
@@ -101,7 +102,7 @@ function clean(root: object, call: SentCall): void {
       }
       const fit = fitToShow(key, value, call);
       if (fit !== value) Reflect.set(owner, key, fit);
-      else if (isOpen(value)) seen.add(value);
+      else if (isOpen(value, call)) seen.add(value);
     }
   }
 }
@@ -121,9 +122,9 @@ function fitToShow(key: PropertyKey, value: unknown, call: SentCall): unknown {
 }
 
 /** Whether to look into a value: errors, lists and plain objects. What has a class belongs to somebody. */
-function isOpen(value: unknown): value is object {
+function isOpen(value: unknown, { config }: SentCall): value is object {
   if (typeof value !== 'object' || value === null) return false;
-  if (isError(value) || Array.isArray(value) || value instanceof AxiosHeaders) return true;
+  if (isError(value) || Array.isArray(value) || value instanceof axiosOf(config).AxiosHeaders) return true;
   const prototype = Object.getPrototypeOf(value);
   return prototype === null || Object.getPrototypeOf(prototype) === null;
 }

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
-import { type AxiosRequestConfig, isAxiosError, isCancel } from 'axios';
+import type { AxiosRequestConfig } from 'axios';
 import { AuthError, isAuthError } from '../contract/auth-error';
+import { axiosInUse } from './axios';
 
 /** For transforms of axios that shall do nothing: a `fetch` sends and hands out what it was given. */
 const AS_IT_IS = [(body: unknown) => body];
@@ -73,6 +74,7 @@ async function packedBlob(body: Blob | FormData): Promise<PackedBody> {
 
 /** What `fetch` rejects with where axios failed: the signal's reason, or a TypeError with the fault as its cause. */
 export function fetchErrorOf(error: unknown, signal: AbortSignal | null | undefined): unknown {
+  const { isAxiosError, isCancel } = axiosInUse();
   if (isCancel(error) && signal?.aborted) return signal.reason;
   if (error instanceof AuthError) return error.again(); // without what plugins of axios find on it: what was sent
   return isAxiosError(error) && !isAuthError(error) ? new TypeError('fetch failed', { cause: error }) : error;

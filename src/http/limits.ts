@@ -1,5 +1,6 @@
-import { AxiosError, CanceledError, type InternalAxiosRequestConfig, isCancel } from 'axios';
+import type { AxiosError, InternalAxiosRequestConfig } from 'axios';
 import { MAX_TIMER_MS } from '../credentials/clock';
+import { axiosOf } from './axios';
 
 type RequestConfig = InternalAxiosRequestConfig;
 
@@ -87,6 +88,7 @@ export class Limits {
   }
 
   readonly #cancel = (reason: unknown): void => {
+    const { CanceledError, isCancel } = axiosOf(this.#config);
     this.#end(isCancel(reason) ? (reason as Error) : new CanceledError(undefined, this.#config));
   };
 
@@ -109,6 +111,7 @@ export function timeoutOf({ timeout }: Pick<RequestConfig, 'timeout'>): number {
 /** The error that axios' http adapter makes of a time-out. */
 export function timedOut(config: RequestConfig, doing = ''): AxiosError {
   const message = config.timeoutErrorMessage || `timeout of ${config.timeout}ms exceeded${doing}`;
+  const { AxiosError } = axiosOf(config);
   const code = config.transitional?.clarifyTimeoutError ? AxiosError.ETIMEDOUT : AxiosError.ECONNABORTED;
   return new AxiosError(message, code, config);
 }

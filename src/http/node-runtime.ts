@@ -1,5 +1,6 @@
-import axios, { type CreateAxiosDefaults } from 'axios';
+import type { CreateAxiosDefaults } from 'axios';
 import { AuthError } from '../contract/auth-error';
+import { axiosInUse } from './axios';
 
 /** Globals of Node that this library needs and that a simulated browser, such as jest's jsdom environment, hides. */
 const NEEDED = ['ReadableStream', 'Request', 'Response', 'Headers'] as const;
@@ -16,6 +17,7 @@ export function adapterInNode(): CreateAxiosDefaults['adapter'] | undefined {
   const hidden: string[] = NEEDED.filter((name) => typeof globalThis[name] === 'undefined');
   if (typeof AbortSignal.any !== 'function') hidden.push('AbortSignal.any');
   if (hidden.length > 0) throw simulatedBrowser(`Globals of Node are missing: ${hidden.join(', ')}`);
+  const axios = axiosInUse();
   if (!Array.isArray(axios.defaults.adapter) || !('XMLHttpRequest' in globalThis)) return undefined;
   try {
     axios.getAdapter('http');

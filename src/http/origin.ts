@@ -1,4 +1,5 @@
-import axios, { type AxiosRequestConfig } from 'axios';
+import type { AxiosInstance, AxiosRequestConfig } from 'axios';
+import { axiosInUse } from './axios';
 
 /** A URL is absolute for axios if it begins with a scheme and two slashes, or with two slashes. */
 const ABSOLUTE = /^([a-z][a-z\d+\-.]*:)?\/\//i;
@@ -49,11 +50,12 @@ export class Origin {
 }
 
 /** axios without defaults: those of the process are in a request's config already, or have come too late to be sent. */
-const plain = new axios.Axios({});
+let plain: Pick<AxiosInstance, 'getUri'> | undefined;
 
 /** The URL that an adapter would send a config to, with its parameters; as far as axios can tell. */
 export function resolveUrl(config: AxiosRequestConfig): string {
   try {
+    plain ??= new (axiosInUse().Axios)({});
     return plain.getUri(config);
   } catch {
     return ''; // the adapter fails on it too, and says why

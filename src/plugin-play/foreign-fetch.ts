@@ -1,6 +1,7 @@
-import { AxiosHeaders, type AxiosResponse, type InternalAxiosRequestConfig } from 'axios';
+import type { AxiosResponse, InternalAxiosRequestConfig } from 'axios';
 import { DEFAULT_TIMEOUT_MS } from '../config';
 import { AuthError } from '../contract/auth-error';
+import { axiosInUse } from '../http/axios';
 import { MOST_BYTES } from '../http/bare-client';
 import { within } from '../http/deadline';
 import { Origin } from '../http/origin';
@@ -56,7 +57,8 @@ async function followed(start: URL, init: RequestInit): Promise<Response> {
     await response.body?.cancel();
     if (redirects === most) throw tooManyRedirects(most, response.status);
     if (!origin.owns(redirectTarget(url, answer))) throw ledElsewhere(url, answer);
-    const sent = { url, method, data: body, headers: AxiosHeaders.from(Object.fromEntries(new Headers(headers))) };
+    const sentHeaders = axiosInUse().AxiosHeaders.from(Object.fromEntries(new Headers(headers)));
+    const sent = { url, method, data: body, headers: sentHeaders };
     const next = redirected(sent, answer, origin, isReplayable(body));
     url = String(next.url);
     method = next.method ?? method;

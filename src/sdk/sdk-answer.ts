@@ -1,5 +1,6 @@
 import { text } from 'node:stream/consumers';
-import { AxiosError, AxiosHeaders, type AxiosResponse } from 'axios';
+import type { AxiosError, AxiosResponse } from 'axios';
+import { axiosInUse } from '../http/axios';
 import { type ApiRefusal, messageOf } from '../qelos/refusal';
 
 /** An answer that makes a call of the SDK fail. */
@@ -49,6 +50,7 @@ function parsed(read: string, type: unknown): ReadBody {
 /** An answer of the API that is not a success, as an error of the SDK: it keeps status, headers and body. */
 export function sdkError({ status, statusText, headers, url, body, refusal }: FailedAnswer): AxiosError {
   const message = messageOf(body) ?? (typeof body === 'string' && body !== '' ? body.slice(0, 200) : undefined);
+  const { AxiosError, AxiosHeaders } = axiosInUse();
   const config = { url, headers: new AxiosHeaders() };
   const error = new AxiosError(
     message ?? `Request failed with status code ${status}`,

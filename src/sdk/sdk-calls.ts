@@ -1,5 +1,6 @@
-import { AxiosError, type AxiosInstance, type AxiosRequestConfig, type AxiosResponse } from 'axios';
+import type { AxiosInstance, AxiosRequestConfig, AxiosResponse } from 'axios';
 import { isAuthError } from '../contract/auth-error';
+import { axiosInUse } from '../http/axios';
 import { withoutSent } from '../http/bare-client';
 import { within } from '../http/deadline';
 import { answerIn } from '../http/exposure';
@@ -163,6 +164,7 @@ function targetOf(path: string): Target {
 }
 
 function timedOut(ms: number): TypeError {
+  const { AxiosError } = axiosInUse();
   const cause = new AxiosError(`timeout of ${ms}ms exceeded`, AxiosError.ECONNABORTED);
   return new TypeError('fetch failed', { cause });
 }

@@ -1,4 +1,5 @@
 import type { CreateAxiosDefaults } from 'axios';
+import type { Account } from '../account';
 import { type AuthConfig, DEFAULT_TIMEOUT_MS } from '../config';
 import { AuthError } from '../contract/auth-error';
 import type { AuthStrategy } from '../contract/auth-strategy';
@@ -8,7 +9,7 @@ import { createBareClient } from '../http/bare-client';
 import { Origin } from '../http/origin';
 import { checkedTransport, type Transport } from '../http/transport';
 import type { InstanceOptions } from '../qelos-auth';
-import { type Shared, Tenant, type TenantHandle } from './tenant';
+import { type Shared, Tenant } from './tenant';
 import { TenantPool } from './tenant-pool';
 import { type TenantConfig, TenantSettings } from './tenant-settings';
 import { Turnstile } from './turnstile';
@@ -104,12 +105,13 @@ export class TenantAuth {
   }
 
   /**
-   * What to call a tenant's Qelos with. Loads its settings and signs in, unless it has a credential.
+   * What to call a tenant's Qelos with, cheap to make and to drop: get one for each piece of work. Loads the tenant's settings and
+   * signs in, unless it has a credential.
    *
    * @throws AuthError (as a rejection) why the tenant has no credential; the message names the tenant. It is remembered for this
    *   tenant alone: after a refusal for 30 s, doubling to 5 min, after an outage for 1 s, doubling to 60 s.
    */
-  for(tenant: string): Promise<TenantHandle> {
+  for(tenant: string): Promise<Account> {
     const turn = this.#pool.find(tenant) ? undefined : this.#coldStarts.pass();
     return turn ? turn.then(() => this.#handleFor(tenant)) : this.#handleFor(tenant);
   }
@@ -137,7 +139,7 @@ export class TenantAuth {
     for (const tenant of this.#pool.all()) this.#end(tenant);
   }
 
-  async #handleFor(id: string): Promise<TenantHandle> {
+  async #handleFor(id: string): Promise<Account> {
     if (typeof id !== 'string') throw namelessTenant(id);
     if (this.#closed) throw closedError();
     const tenant = this.#current(id);

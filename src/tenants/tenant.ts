@@ -1,4 +1,5 @@
 import type { CreateAxiosDefaults } from 'axios';
+import { Account } from '../account';
 import { AuthError } from '../contract/auth-error';
 import type { ApiAnswer, AuthContext, AuthStrategy } from '../contract/auth-strategy';
 import type { Credential } from '../contract/credential';
@@ -8,14 +9,10 @@ import type { EventHub } from '../events';
 import type { CredentialSource } from '../http/auth-interceptor';
 import type { Transport } from '../http/transport';
 import { isRefusedCredential } from '../qelos/refusal';
-import { QelosAuth } from '../qelos-auth';
 import { ApiTokenStrategy } from '../strategies/api-token';
 import { takeUser } from '../strategies/sign-in-sdk';
 import type { Pooled, TenantPool } from './tenant-pool';
 import type { LoadedTenant, TenantSettings } from './tenant-settings';
-
-/** What a tenant's calls are made with. Cheap to make and to drop: get one for each piece of work. */
-export type TenantHandle = Pick<QelosAuth, 'http' | 'fetch' | 'sdk' | 'signIn' | 'attach'>;
 
 /** What all tenants of a `TenantAuth` share. */
 export interface Shared extends Pick<EventHub, 'emit'> {
@@ -50,10 +47,16 @@ export class Tenant implements CredentialManagerOptions, CredentialSource, Poole
     this.#manager = new CredentialManager(this);
   }
 
-  /** A set of what is made from the parts that stay; the garbage collector may have it back at any time. */
-  handle(axios: CreateAxiosDefaults | undefined, transport: Transport | undefined): TenantHandle {
-    const selection = { strategy: this.strategy, skipped: [] };
-    return new QelosAuth({ config: { url: this.#url }, selection, axios, transport, tenant: this });
+  /** What its calls are made with, made from the parts that stay; the garbage collector may have it back at any time. */
+  handle(axios: CreateAxiosDefaults | undefined, transport: Transport | undefined): Account {
+    return new Account({
+      url: this.#url,
+      source: this,
+      strategy: this.strategy,
+      events: this.events,
+      axios,
+      transport,
+    });
   }
 
   /** Whether it needs a successor, as its settings name another URL by now. */

@@ -1,8 +1,9 @@
-import axios, { type AxiosAdapter } from 'axios';
+import type { AxiosAdapter } from 'axios';
 import { registerQelosAuth } from '../container';
 import type { AuthStrategy } from '../contract/auth-strategy';
 import { Credential } from '../contract/credential';
 import { type DependencyContainer, container as rootContainer } from '../di';
+import { axiosOf } from '../http/axios';
 import { QelosAuth } from '../qelos-auth';
 import type { IUser } from '../sdk/qelos-sdk.types';
 
@@ -55,7 +56,7 @@ const TEST_USER = { _id: '000000000000000000000001', username: 'test', firstName
 function adapterThatKnows(user: object): AxiosAdapter {
   return async (config) => {
     const method = (config.method ?? 'get').toUpperCase();
-    const { pathname } = new URL(axios.getUri(config));
+    const { pathname } = new URL(axiosOf(config).getUri(config));
     if (method !== 'GET' || !pathname.endsWith('/api/me')) {
       throw new Error(
         `Nothing in this test answers ${method} ${pathname}, and mockQelosAuth() sends no request. ` +

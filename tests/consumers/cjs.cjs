@@ -1,6 +1,7 @@
 const assert = require('node:assert/strict');
 // Before tsyringe, and in place of an import of reflect-metadata.
 const library = require('qelos-auth');
+const axios = require('axios');
 const { container } = require('tsyringe');
 const exercise = require('./exercise.cjs');
 
@@ -11,4 +12,4 @@ assert.equal(
   'the SDK is loaded by whoever uses it, not by the import of the package',
 );
 
-exercise({ library, testing: require('qelos-auth/testing'), container });
+exercise({ library, testing: require('qelos-auth/testing'), container, axios });

@@ -370,6 +370,13 @@ describe('the pool', () => {
     expect(loads).toEqual(['c0', 'b0']);
   });
 
+  it('hands out what calls are made with, and nothing that only an owner of a credential can do', async () => {
+    const account = await open().for('a0');
+    const isThere = (name: string) => name in account;
+    expect(['http', 'fetch', 'sdk', 'signIn', 'attach'].filter(isThere)).toHaveLength(5);
+    expect(['close', 'for', 'on', 'status', 'strategy'].filter(isThere)).toEqual([]);
+  });
+
   it('ends with close(): handles and for() get ERR_AUTH_CLOSED', async () => {
     const tenants = open({ max: 1 });
     const handles = [await tenants.for('a0'), await tenants.for('a1')];

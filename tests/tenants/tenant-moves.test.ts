@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { Credential, type TenantAuth, type TenantAuthOptions, type TenantConfig, type TenantHandle } from '../../src';
+import { type Account, Credential, type TenantAuth, type TenantAuthOptions, type TenantConfig } from '../../src';
 import { failureOf } from '../strategies/obtaining';
 import { type Backend, sendJson, startBackend } from '../support/backend';
 import { settableClock } from '../support/clock';
@@ -63,7 +63,7 @@ describe('S12 a tenant that has moved', () => {
   beforeEach(hurry);
 
   /** A session that the old instance has ended, of which its tenant does not know yet. */
-  async function ended(tenants: TenantAuth): Promise<TenantHandle> {
+  async function ended(tenants: TenantAuth): Promise<Account> {
     const clock = settableClock();
     // Its life is over by the clock, and its refresh token is refused.
     settings = sessionAt(oldOne);
