@@ -87,7 +87,7 @@ export function createQelosAuth(options: QelosAuthOptions = {}): QelosAuth {
   return container.resolve(QelosAuth);
 }
 
-function makeAuth(container: DependencyContainer, { axios, env, transport }: QelosAuthOptions): QelosAuth {
+function makeAuth(container: DependencyContainer, { axios, env, transport, logger }: QelosAuthOptions): QelosAuth {
   const config = checked(container.resolve(AUTH_CONFIG));
   const selection = resolverOf(container, env, config).resolve(config.strategy);
   const store = container.isRegistered(CREDENTIAL_STORE, true) ? container.resolve(CREDENTIAL_STORE) : undefined;
@@ -97,6 +97,7 @@ function makeAuth(container: DependencyContainer, { axios, env, transport }: Qel
     store,
     axios,
     transport: checkedTransport(transport),
+    logger,
     other: (config, options) => makeOther(config, { ...(transport && { transport }), ...options }),
   });
 }

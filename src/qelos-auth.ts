@@ -10,6 +10,7 @@ import { type AuthEvents, EventHub } from './events';
 import { CONNECTION, createBareClient } from './http/bare-client';
 import { Origin } from './http/origin';
 import type { Transport } from './http/transport';
+import type { Logger } from './logger';
 import { ApiTokenStrategy } from './strategies/api-token';
 import { CliLoginStrategy } from './strategies/cli-login';
 import type { Selection } from './strategies/resolver';
@@ -20,6 +21,9 @@ export interface QelosAuthParts {
   store?: CredentialStore | undefined;
   axios?: CreateAxiosDefaults | undefined;
   transport?: Transport | undefined;
+  logger?: Logger | undefined;
+  /** What events and `status()` call it. Default: the origin of its URL. */
+  name?: string | undefined;
   /** Makes another instance for {@link QelosAuth.for}. */
   other: (config: Partial<AuthConfig>, options: InstanceOptions) => QelosAuth;
 }
@@ -38,6 +42,11 @@ export interface InstanceOptions {
    * Default: Node's client.
    */
   transport?: Transport;
+  /**
+   * Where to write one structured line for each event: an instance of pino or winston, `console`, or anything with `debug`, `info`, `warn`
+   * and `error`. No line holds a secret. Default: nowhere.
+   */
+  logger?: Logger;
 }
 
 /** What of an axios instance's defaults is about the way to a server; the rest may be meant for one server alone. */
@@ -60,14 +69,15 @@ export class QelosAuth extends Account {
   #onClose: (() => void) | undefined;
 
   /** Use `createQelosAuth` or `registerQelosAuth`, which choose the strategy and check the configuration. */
-  constructor({ config, selection, store, axios = {}, transport, other }: QelosAuthParts) {
+  constructor({ config, selection, store, axios = {}, transport, logger, name, other }: QelosAuthParts) {
     const { strategy, skipped } = selection;
-    const events = new EventHub();
     const origin = new Origin(config.url);
+    const events = new EventHub(name ?? new URL(config.url).origin, logger);
     const connection = transport ? { transport, ...axios } : axios;
     const manager = new CredentialManager({
       strategy,
       events,
+      host: origin.host,
       context: (signal) => ({ signal, http: createBareClient(config.url, origin, signal, connection) }),
       timeoutMs: config.timeoutMs ?? DEFAULT_TIMEOUT_MS,
       // An API token is configured, not obtained: there is nothing to share, and a new one must not lose to a stored one.

@@ -12,10 +12,10 @@ import { expectNoSecret } from './support/sinks';
 const ENTITIES = '/api/blueprints/thing/entities';
 
 describe('listeners', () => {
-  const detail = { strategy: 's', adopted: false };
+  const detail = { strategy: 's', durationMs: 1, adopted: false };
 
   it('get what is emitted, and only what they listen for', () => {
-    const hub = new EventHub();
+    const hub = new EventHub('test');
     const listener = jest.fn<(detail: AuthEvents['refreshed']) => void>();
     const other = jest.fn<(detail: AuthEvents['signedIn']) => void>();
     hub.on('refreshed', listener);
@@ -26,7 +26,7 @@ describe('listeners', () => {
   });
 
   it('are typed by the event', () => {
-    const hub = new EventHub();
+    const hub = new EventHub('test');
     hub.on('refreshed', ({ strategy, adopted }) => {
       const typed: [string, boolean] = [strategy, adopted];
       return typed;
@@ -38,7 +38,7 @@ describe('listeners', () => {
   });
 
   it('are called in the order they were added', () => {
-    const hub = new EventHub();
+    const hub = new EventHub('test');
     const order: number[] = [];
     for (const number of [1, 2, 3]) hub.on('refreshed', () => void order.push(number));
     hub.emit('refreshed', detail);
@@ -46,7 +46,7 @@ describe('listeners', () => {
   });
 
   it('are removed by the function that adding them returned, and no other is', () => {
-    const hub = new EventHub();
+    const hub = new EventHub('test');
     const gone = jest.fn();
     const stays = jest.fn();
     const remove = hub.on('refreshed', gone);
@@ -59,7 +59,7 @@ describe('listeners', () => {
   });
 
   it('may remove themselves while they are called', () => {
-    const hub = new EventHub();
+    const hub = new EventHub('test');
     const after = jest.fn();
     const remove = hub.on('refreshed', () => remove());
     hub.on('refreshed', after);
@@ -73,7 +73,7 @@ describe('listeners', () => {
     ['a string', 'x'],
     ['undefined', undefined],
   ])('that throw %s harm neither the others nor who emits', (_name, thrown) => {
-    const hub = new EventHub();
+    const hub = new EventHub('test');
     const after = jest.fn();
     hub.on('refreshed', () => {
       throw thrown;
@@ -87,7 +87,7 @@ describe('listeners', () => {
     const unhandled = jest.fn();
     process.on('unhandledRejection', unhandled);
     try {
-      const hub = new EventHub();
+      const hub = new EventHub('test');
       hub.on('refreshed', async () => {
         throw new Error('later');
       });
@@ -107,11 +107,11 @@ describe('node:diagnostics_channel', () => {
     const onMessage = (message: unknown) => void heard.push(message);
     subscribe('qelos-auth', onMessage);
     try {
-      new EventHub().emit('requestRetried', { method: 'GET', path: '/api/me', status: 401 });
+      new EventHub('test').emit('requestRetried', { method: 'GET', path: '/api/me', status: 401 });
     } finally {
       unsubscribe('qelos-auth', onMessage);
     }
-    new EventHub().emit('requestRetried', { method: 'GET', path: '/api/me', status: 401 });
+    new EventHub('test').emit('requestRetried', { method: 'GET', path: '/api/me', status: 401 });
     expect(heard).toEqual([{ event: 'requestRetried', method: 'GET', path: '/api/me', status: 401 }]);
   });
 });

@@ -8,6 +8,7 @@ import { type Held, hold, lookAgain, moment } from './lifetime';
 import { causedBy, nameOf, type Operation, toAuthError } from './obtain-errors';
 import { obtainingFor } from './own-context';
 import type { SharedCredential } from './shared-credential';
+import { tellFailure, tellObtained } from './telling';
 import { pause, untilAborted } from './until-aborted';
 
 export interface FlightOptions {
@@ -15,6 +16,8 @@ export interface FlightOptions {
   /** Makes what the strategy gets, for one attempt. */
   context: (signal: AbortSignal) => AuthContext;
   events: Pick<EventHub, 'emit'>;
+  /** Host of the Qelos instance, for events. */
+  host?: string | undefined;
   /** Milliseconds that obtaining a credential may take in all. */
   timeoutMs: number;
   /**
@@ -58,6 +61,9 @@ export class Flight {
   readonly stumbled: Promise<void>;
   /** A credential whose refresh was refused for good: it is not sent again. */
   spent: Credential | undefined;
+  /** What was tried last, or is to be tried first. */
+  operation: Operation;
+  readonly #startedAt: number;
   readonly #options: FlightOptions;
   readonly #clock: Clock;
   readonly #shared: SharedCredential | undefined;
@@ -76,6 +82,8 @@ export class Flight {
     this.#shared = shared;
     this.#held = departure.held;
     this.isRejected = departure.isRejected;
+    this.operation = departure.held ? 'refresh' : 'sign-in';
+    this.#startedAt = clock.now();
     this.#tries = departure.tries;
     this.spent = departure.spent;
     this.#deadlineAt = clock.now() + options.timeoutMs;
@@ -99,6 +107,11 @@ export class Flight {
     } finally {
       cancelDeadline();
     }
+  }
+
+  /** Milliseconds since it began. */
+  get durationMs(): number {
+    return Math.round(this.#clock.now() - this.#startedAt);
   }
 
   /** Ends it, and tells nobody. */
@@ -163,7 +176,7 @@ export class Flight {
         if (!(error instanceof AuthError) || !isRefused(error)) throw error;
         if (!error.retryable || tries === REFRESH_TRIES) {
           this.spent = current;
-          tellFailure(this.#options, error);
+          tellFailure(this.#options, 'refresh', error, this.durationMs);
           return undefined;
         }
         await this.#pauseForOthers(tries - 1, startedAt);
@@ -210,6 +223,7 @@ export class Flight {
 
   /** One call of the strategy, bounded by its deadline even if the strategy ignores its signal. */
   async #call(operation: Operation, call: (context: AuthContext) => Promise<Credential> | undefined): Promise<Held> {
+    this.operation = operation;
     const sentAt = moment(this.#clock);
     const { strategy, timeoutMs, isReplaced } = this.#options;
     let signal = this.#signal;
@@ -236,18 +250,12 @@ export class Flight {
   async #publish(operation: Operation, held: Held): Promise<Held> {
     const { credential } = held;
     await this.#shared?.save(credential, this.#signal, () => this.#closed !== undefined);
-    const { events, strategy } = this.#options;
-    const { expiresAt } = credential;
-    const detail = { strategy: nameOf(strategy), ...(expiresAt && { expiresAt }) };
-    if (operation === 'sign-in') events.emit('signedIn', detail);
-    else events.emit('refreshed', { ...detail, adopted: false });
+    tellObtained(this.#options, operation, credential, this.durationMs);
     return held;
   }
 
   #adopt(credential: Credential): Held {
-    const { events, strategy } = this.#options;
-    const { expiresAt } = credential;
-    events.emit('refreshed', { strategy: nameOf(strategy), ...(expiresAt && { expiresAt }), adopted: true });
+    tellObtained(this.#options, 'adoption', credential, this.durationMs);
     return hold(credential, moment(this.#clock), this.#clock.random(), true);
   }
 
@@ -266,16 +274,6 @@ export class Flight {
   #whileWaited(something: Promise<void>): Promise<void> {
     return untilAborted(this.#signal, () => something).catch(() => {});
   }
-}
-
-/** Tells that the current credential could not be renewed. */
-export function tellFailure({ events, strategy }: FlightOptions, { code, httpStatus, retryAfterMs }: AuthError): void {
-  events.emit('refreshFailed', {
-    strategy: nameOf(strategy),
-    code,
-    ...(httpStatus !== undefined && { httpStatus }),
-    ...(retryAfterMs !== undefined && { retryAfterMs }),
-  });
 }
 
 /** A refused refresh leads to a sign-in, and a refused sign-in is the end; anything else that fails is an outage. */

@@ -205,12 +205,16 @@ export class AuthInterceptor {
     const isRefusal = status === 401 || status === 403;
     const mayBeRejected = isRefusal || (status >= 400 && this.#strategy.isRejected !== undefined);
     const answer = mayBeRejected ? await exchange.read(response) : undefined;
-    if (answer && isRefusal) {
-      explainAnswer(response, explainRefusal(answer, 'x-api-key' in headersOf(credential)));
+    const refusal = answer && isRefusal ? explainRefusal(answer, 'x-api-key' in headersOf(credential)) : undefined;
+    if (refusal) explainAnswer(response, refusal);
+    let next: Credential | undefined;
+    if (answer && this.#isRejected(answer)) next = await this.#successor(exchange, credential, response);
+    else if (exchange.renewed) this.#manager.replayed(credential, true);
+    if (next) this.#events.emit('requestRetried', () => ({ ...routeOf(exchange.request), status }));
+    else if (refusal) {
+      this.#events.emit('requestRefused', () => ({ ...routeOf(exchange.request), status, authCode: refusal.authCode }));
     }
-    if (answer && this.#isRejected(answer)) return this.#successor(exchange, credential, response);
-    if (exchange.renewed) this.#manager.replayed(credential, true);
-    return undefined;
+    return next;
   }
 
   /** Whether the answer means that the credential was refused. A strategy that fails to say so has not said it. */
@@ -244,12 +248,6 @@ export class AuthInterceptor {
     const successor = next instanceof Credential ? next : await this.#arrived(exchange, next);
     if (successor === rejected) return undefined;
     exchange.resends++;
-    const { request } = exchange;
-    this.#events.emit('requestRetried', () => ({
-      method: (request.method ?? 'get').toUpperCase(),
-      path: new URL(resolveUrl(request)).pathname,
-      status: response.status,
-    }));
     return successor;
   }
 
@@ -271,6 +269,11 @@ export class AuthInterceptor {
 /** A failed send, with the answer if its error tells of one. */
 function failed(credential: Credential, error: unknown): Attempt {
   return { credential, response: answerIn(error), failure: { error } };
+}
+
+/** What an event says of a request. */
+function routeOf(request: RequestConfig): { method: string; path: string } {
+  return { method: (request.method ?? 'get').toUpperCase(), path: new URL(resolveUrl(request)).pathname };
 }
 
 /** A request as a strategy's `authorize` sees it. */

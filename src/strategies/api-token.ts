@@ -2,6 +2,7 @@ import { type AuthConfig, faultOf } from '../config';
 import { AuthError } from '../contract/auth-error';
 import type { ApiAnswer, AuthContext, AuthStrategy } from '../contract/auth-strategy';
 import { Credential, headersOf } from '../contract/credential';
+import { idOf, keepWorkspace } from '../credentials/workspace';
 import { inject, injectable } from '../di';
 import { isRefusedCredential, messageOf } from '../qelos/refusal';
 import { AUTH_CONFIG } from '../tokens';
@@ -143,5 +144,7 @@ export async function checkApiToken(
   if (typeof user !== 'object' || user === null || !('_id' in user)) throw noSession('sign-in');
   const mismatch = workspaceMismatch(workspace, user['workspace'], 'API token');
   if (mismatch) throw mismatch;
-  return remember(Credential.apiKey(token), user);
+  const credential = Credential.apiKey(token);
+  keepWorkspace(credential, idOf(user['workspace']));
+  return remember(credential, user);
 }

@@ -35,6 +35,8 @@ export interface TenantAuthOptions {
   axios?: CreateAxiosDefaults;
   /** As {@link InstanceOptions.transport}, for all tenants. */
   transport?: InstanceOptions['transport'];
+  /** As {@link InstanceOptions.logger}, for all tenants. */
+  logger?: InstanceOptions['logger'];
   /** Milliseconds that obtaining a tenant's credential, loading its settings included, may take in all. Default: 20,000. */
   timeoutMs?: number;
 }
@@ -59,7 +61,7 @@ const DEFAULT_MAX = 10_000;
 export class TenantAuth {
   readonly #axios: CreateAxiosDefaults | undefined;
   readonly #transport: Transport | undefined;
-  readonly #events = new EventHub();
+  readonly #events: EventHub;
   readonly #pool: TenantPool<Tenant>;
   readonly #shared: Shared;
   readonly #coldStarts = new Turnstile();
@@ -85,6 +87,7 @@ export class TenantAuth {
       });
     }
     const transport = checkedTransport(own.transport);
+    this.#events = new EventHub('tenants', own.logger);
     this.#axios = axios;
     this.#transport = transport;
     this.#pool = new TenantPool(max);

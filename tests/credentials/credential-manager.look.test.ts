@@ -19,7 +19,7 @@ const told: string[] = [];
 
 /** A manager of a credential without an end that may be replaced, which it has just obtained. */
 async function created(): Promise<CredentialManager> {
-  const events = new EventHub();
+  const events = new EventHub('test');
   events.on('signedIn', () => told.push('signedIn'));
   events.on('refreshFailed', ({ code }) => told.push(code));
   const manager = new CredentialManager({

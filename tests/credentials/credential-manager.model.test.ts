@@ -351,7 +351,7 @@ class Rig {
     const http = axios.create();
     this.manager = new CredentialManager({
       strategy: this.server,
-      events: new EventHub(),
+      events: new EventHub('test'),
       context: (signal) => ({ signal, http }),
       timeoutMs: DEADLINE,
       clock: this.clock,

@@ -16,7 +16,7 @@ export function managerOf(strategy: AuthStrategy, url: string): { manager: Crede
   const manager = new CredentialManager({
     strategy,
     context: (signal) => contextFor(url, signal),
-    events: new EventHub(),
+    events: new EventHub('test'),
     timeoutMs: 20_000,
     clock,
   });
