@@ -3,7 +3,7 @@ import type { Config } from 'jest';
 
 const config: Config = {
   testEnvironment: 'node',
-  roots: ['<rootDir>/src', '<rootDir>/tests', '<rootDir>/examples/strategies'],
+  roots: ['<rootDir>/src', '<rootDir>/tests', '<rootDir>/examples/strategies', '<rootDir>/template'],
   // Belong to projects that have the packed library installed: see scripts/check-consumers.mjs.
   testPathIgnorePatterns: ['/node_modules/', '<rootDir>/tests/consumers/', '<rootDir>/tests/naive/'],
   setupFiles: ['reflect-metadata'],

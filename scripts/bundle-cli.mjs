@@ -1,6 +1,6 @@
 // Bundles the command with commander, dotenv and @clack/prompts, so that they are no run-time dependencies of the library.
 // The library itself is not in the bundle: the command requires the package's main entry, two folders up.
-import { appendFile, chmod, readdir, readFile } from 'node:fs/promises';
+import { appendFile, chmod, cp, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 
@@ -28,8 +28,12 @@ export async function bundleCommand(dist) {
   const unexpected = Object.keys(metafile.inputs).filter((file) => !isExpected(file));
   if (unexpected.length > 0) throw new Error(`must not be bundled with the command: ${unexpected.join(', ')}`);
   await chmod(outfile, 0o755);
+  await cp('template', join(dist, 'cli', 'template'), { recursive: true, filter: isPartOfTemplate });
   return metafile;
 }
+
+/** What a contributor who has worked in the template may have left there is not. */
+const isPartOfTemplate = (path) => !/[\\/](node_modules|dist|package-lock\.json|\.env)$/.test(path);
 
 /** Adds the licences of the packages in the bundle to those of the SDK. */
 async function addLicences(dist, { inputs }) {

@@ -198,6 +198,21 @@ function checkCommand(dir) {
   });
 }
 
+/** What `npx qelos-auth init` writes, away from this repository: tested, compiled, and compiled code that starts. */
+function checkTemplate(current, tarball) {
+  const dir = join(scratch, 'my-plugin');
+  check('npx qelos-auth init: installed, tested, compiled and started', () => {
+    run(current, 'npx', '--no-install', 'qelos-auth', 'init', dir);
+    const install = ['--no-audit', '--no-fund', '--prefer-offline', '--loglevel=error'];
+    run(dir, 'npm', 'install', tarball, ...install);
+    run(dir, 'npm', 'test');
+    run(dir, 'npm', 'run', 'typecheck');
+    run(dir, 'npm', 'run', 'build');
+    const failure = failureOf(() => node(dir, 'dist/main.js'));
+    if (!/exit code 1\nERR_AUTH_CONFIG: QELOS_URL is missing/.test(failure)) throw new CheckFailed(failure);
+  });
+}
+
 function checkCompiler(label, dir, version) {
   const tsc = `node_modules/ts-${version}/bin/tsc`;
   for (const [module, moduleResolution] of MODULE_SETTINGS) {
@@ -261,6 +276,7 @@ try {
   const current = createCurrentProject(tarball);
   checkRuntimes(`Node ${process.version}`, current);
   checkCommand(current);
+  checkTemplate(current, tarball);
   checkLoaders(current);
   checkTestRunners(current);
   for (const version of COMPILERS) checkCompiler(`TypeScript ${version}`, current, version);

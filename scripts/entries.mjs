@@ -12,7 +12,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { pathToFileURL } from 'node:url';
 
 /** Entries by their names below the package's; '' is the package itself. */
-export const ENTRIES = ['', 'testing', 'undici', 'plugin-play', 'redis'];
+export const ENTRIES = ['', 'testing', 'undici', 'plugin-play', 'redis', 'file'];
 
 /** An entry's module below dist/ and src/, without extension. */
 export const moduleOf = (entry) => (entry === '' ? 'index' : `${entry}/index`);

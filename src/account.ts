@@ -1,6 +1,6 @@
 import type { AxiosInstance, CreateAxiosDefaults } from 'axios';
 import { AuthError } from './contract/auth-error';
-import type { AuthStrategy } from './contract/auth-strategy';
+import type { StrategyObject } from './contract/auth-strategy';
 import { nameOf } from './credentials/obtain-errors';
 import type { EventHub } from './events';
 import { AuthInterceptor, type CredentialSource } from './http/auth-interceptor';
@@ -32,7 +32,7 @@ export interface AccountParts {
   /** Where credentials come from, and where it is told how they fared. */
   source: CredentialSource;
   /** How credentials of that source are put on a request, and which answers refuse them. */
-  strategy: AuthStrategy;
+  strategy: StrategyObject;
   events: Pick<EventHub, 'emit'>;
   axios?: CreateAxiosDefaults | undefined;
   transport?: Transport | undefined;
@@ -45,7 +45,7 @@ export class Account {
   /** The same pipeline as a `fetch`. */
   readonly fetch: typeof globalThis.fetch;
   readonly #url: string;
-  readonly #strategy: AuthStrategy;
+  readonly #strategy: StrategyObject;
   readonly #interceptor: AuthInterceptor;
   readonly #sdkCalls: SdkCalls;
   #sdk: QelosAdministratorSDK | undefined;

@@ -17,7 +17,7 @@ export interface AuthConfig {
   readonly password?: string | undefined;
   /** Identifier (`_id`) of the workspace that the credential must be bound to. */
   readonly workspace?: string | undefined;
-  /** Name of the strategy to use, instead of the first that has all it needs. */
+  /** Name of the strategy to use, instead of the first that has all it needs. With `apiTokenFile`, `api-token` is `api-token-file`. */
   readonly strategy?: string | undefined;
   /** Accept an `http:` URL of a host that is not this machine. Credentials then travel readable. Default: false. */
   readonly allowInsecureUrl?: boolean | undefined;
@@ -188,6 +188,8 @@ function readSettings(
   if (settings.apiToken !== undefined && settings.apiTokenFile !== undefined) {
     faults.push(`${VARIABLES.apiToken} and ${VARIABLES.apiTokenFile} are both set: keep one of them`);
   }
+  // Who pins the API token has it from a file as well.
+  if (settings.strategy === 'api-token' && settings.apiTokenFile !== undefined) settings.strategy = 'api-token-file';
   const allowInsecureUrl = given(overrides, 'allowInsecureUrl');
   if (allowInsecureUrl !== undefined) settings.allowInsecureUrl = allowInsecureUrl;
   const timeoutMs = given(overrides, 'timeoutMs');

@@ -1,8 +1,10 @@
 import { type AuthConfig, loadAuthConfig } from './config';
+import { nameOf } from './credentials/obtain-errors';
 import { type DependencyContainer, type InjectionToken, container as rootContainer } from './di';
 import { checkedTransport } from './http/transport';
 import { type InstanceOptions, QelosAuth } from './qelos-auth';
 import { ApiTokenStrategy } from './strategies/api-token';
+import { ApiTokenFileStrategy } from './strategies/api-token-file';
 import { BUILT_IN, strategiesOf } from './strategies/built-in';
 import { CliLoginStrategy, loadConfigOrCli } from './strategies/cli-login';
 import { OAuthRefreshStrategy } from './strategies/oauth-refresh';
@@ -52,6 +54,7 @@ export function registerQelosAuth(container: DependencyContainer, given: QelosAu
     else container.register(AUTH_STRATEGY, { useValue: strategy });
   }
   container.register(AUTH_STRATEGY, { useClass: ApiTokenStrategy });
+  container.register(AUTH_STRATEGY, { useClass: ApiTokenFileStrategy });
   container.register(AUTH_STRATEGY, { useClass: SessionStrategy });
   container.register(AUTH_STRATEGY, { useClass: OAuthRefreshStrategy });
   const cliLogin = (asked: DependencyContainer) =>
@@ -119,8 +122,13 @@ function resolverOf(
   const registered = [...new Set(container.resolveAll(AUTH_STRATEGY))]; // one that was registered twice counts once
   const custom = registered.filter((candidate) => !BUILT_IN.some(({ Strategy }) => candidate.constructor === Strategy));
   // Taken as it is: to make another one would be to look for the file once more.
-  const cliLogin = registered.findLast((candidate) => candidate instanceof CliLoginStrategy);
-  const builtIn = [...strategiesOf(config), new SessionStrategy(config), cliLogin ?? new CliLoginStrategy(config, env)];
+  const cliLogin = registered.findLast((candidate) => nameOf(candidate) === 'cli-login');
+  const builtIn = [
+    ...strategiesOf(config),
+    new ApiTokenFileStrategy(config),
+    new SessionStrategy(config),
+    cliLogin ?? new CliLoginStrategy(config, env),
+  ];
   return new StrategyResolver([...custom, ...builtIn]);
 }
 

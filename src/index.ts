@@ -2,8 +2,15 @@ export type { Account } from './account';
 export { type AuthConfig, loadAuthConfig } from './config';
 export { createQelosAuth, type QelosAuthOptions, registerQelosAuth } from './container';
 export { AuthError, type AuthErrorCode, type AuthErrorDetails, isAuthError } from './contract/auth-error';
-export type { ApiAnswer, AuthContext, AuthStrategy, OutgoingRequest, StrategyOption } from './contract/auth-strategy';
-export { Credential, type CredentialOptions } from './contract/credential';
+export type {
+  ApiAnswer,
+  AuthContext,
+  AuthStrategy,
+  OutgoingRequest,
+  StrategyObject,
+  StrategyOption,
+} from './contract/auth-strategy';
+export { type BearerOptions, Credential, type CredentialOptions } from './contract/credential';
 export type {
   CredentialStore,
   LockOptions,
@@ -24,6 +31,7 @@ export type * as QelosSdk from './sdk/qelos-sdk.types';
 export type { QelosAdministratorSDK } from './sdk/qelos-sdk.types';
 export { type EncryptionKey, encryptedStore } from './stores/encrypted-store';
 export { ApiTokenStrategy } from './strategies/api-token';
+export { ApiTokenFileStrategy } from './strategies/api-token-file';
 export { CliLoginStrategy } from './strategies/cli-login';
 export { OAuthRefreshStrategy } from './strategies/oauth-refresh';
 export { type Selection, StrategyResolver } from './strategies/resolver';

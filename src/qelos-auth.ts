@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { CreateAxiosDefaults } from 'axios';
 import { Account } from './account';
 import { type AuthConfig, DEFAULT_TIMEOUT_MS } from './config';
@@ -6,13 +5,12 @@ import type { StrategyOption } from './contract/auth-strategy';
 import type { CredentialStore } from './contract/credential-store';
 import { CredentialManager, closedError } from './credentials/credential-manager';
 import { nameOf } from './credentials/obtain-errors';
+import { shareKey } from './credentials/sharing';
 import { type AuthEvents, EventHub } from './events';
 import { CONNECTION, createBareClient } from './http/bare-client';
 import { Origin } from './http/origin';
 import type { Transport } from './http/transport';
 import type { Logger } from './logger';
-import { ApiTokenStrategy } from './strategies/api-token';
-import { CliLoginStrategy } from './strategies/cli-login';
 import type { Selection } from './strategies/resolver';
 
 export interface QelosAuthParts {
@@ -57,7 +55,7 @@ const FOR_ANY_INSTANCE = ['timeout', ...CONNECTION] as const;
  * the first request (or by `signIn()`) and kept fresh from then on.
  */
 export class QelosAuth extends Account {
-  /** The strategy in use, for `cli-login` the file that its token is from, and what the ones before it lacked. */
+  /** The strategy in use, where its credential is from if it says so, and what the ones before it lacked. */
   readonly strategy: { readonly name: string; readonly source?: string; readonly skipped: Selection['skipped'] };
   readonly #manager: CredentialManager;
   readonly #events: EventHub;
@@ -74,20 +72,17 @@ export class QelosAuth extends Account {
     const origin = new Origin(config.url);
     const events = new EventHub(name ?? new URL(config.url).origin, logger);
     const connection = transport ? { transport, ...axios } : axios;
+    const key = store && shareKey(config.url, strategy);
     const manager = new CredentialManager({
       strategy,
       events,
       host: origin.host,
       context: (signal) => ({ signal, http: createBareClient(config.url, origin, signal, connection) }),
       timeoutMs: config.timeoutMs ?? DEFAULT_TIMEOUT_MS,
-      // An API token is configured, not obtained: there is nothing to share, and a new one must not lose to a stored one.
-      store: strategy instanceof ApiTokenStrategy || strategy instanceof CliLoginStrategy ? undefined : store,
-      storeKey: storeKey(config, nameOf(strategy)),
-      ...(strategy instanceof ApiTokenStrategy &&
-        config.apiTokenFile !== undefined && { isReplaced: (current) => strategy.isReplaced(current) }),
+      ...(key !== undefined && { store, storeKey: key }),
     });
     super({ url: config.url, source: manager, strategy, events, axios, transport });
-    const source = strategy instanceof CliLoginStrategy ? strategy.source : undefined;
+    const { source } = strategy;
     this.strategy = { name: nameOf(strategy), ...(source !== undefined && { source }), skipped };
     this.#manager = manager;
     this.#events = events;
@@ -130,18 +125,6 @@ export class QelosAuth extends Account {
     this.#onClose?.();
     for (const other of this.#others) other.close();
   }
-}
-
-/**
- * One key for one account of one instance, without the account's name in it. Of a configured session nobody knows the account:
- * the successors of one must not come back once another is configured.
- */
-function storeKey({ url, username, workspace, refreshToken, accessToken }: AuthConfig, strategy: string): string {
-  const who = strategy === 'session' ? (refreshToken ?? accessToken) : username;
-  const account = createHash('sha256')
-    .update(JSON.stringify([url, strategy, who, workspace]))
-    .digest('hex');
-  return `qelos-auth:${strategy}:${account.slice(0, 32)}`;
 }
 
 export function warnOfInsecureUrl(): void {

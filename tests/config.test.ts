@@ -221,7 +221,7 @@ describe('F16 what does not make a configuration', () => {
       expect.objectContaining({
         code: 'ERR_AUTH_NO_STRATEGY',
         message: expect.stringMatching(
-          /api-token: QELOS_API_TOKEN\n- session: .*\n- oauth-refresh: QELOS_USERNAME, QELOS_PASSWORD/,
+          /api-token: QELOS_API_TOKEN\n- api-token-file: QELOS_API_TOKEN_FILE\n- session: .*\n- oauth-refresh: QELOS_USERNAME, QELOS_PASSWORD/,
         ),
       }),
     );
@@ -233,7 +233,7 @@ describe('F16 what does not make a configuration', () => {
       expect.objectContaining({
         code: 'ERR_AUTH_CONFIG',
         message: expect.stringContaining('QELOS_AUTH_STRATEGY'),
-        hint: expect.stringContaining('api-token, session, oauth-refresh'),
+        hint: expect.stringContaining('api-token, api-token-file, session, oauth-refresh'),
       }),
     );
   });

@@ -117,7 +117,13 @@ describe('what is registered', () => {
     register();
     const service = container.resolve(Service);
     expect(service.http).toBe(service.auth.http);
-    expect(service.strategies.map(({ name }) => name)).toEqual(['api-token', 'session', 'oauth-refresh', 'cli-login']);
+    expect(service.strategies.map(({ name }) => name)).toEqual([
+      'api-token',
+      'api-token-file',
+      'session',
+      'oauth-refresh',
+      'cli-login',
+    ]);
     expect(await whoAmI(service.http)).toBe('admin');
   });
 
@@ -279,10 +285,15 @@ describe('child containers', () => {
       skipped: [
         { name: 'own', missing: ['OWN_KEY'] },
         { name: 'api-token', missing: ['QELOS_API_TOKEN'] },
+        { name: 'api-token-file', missing: ['QELOS_API_TOKEN_FILE'] },
         { name: 'session', missing: ['QELOS_ACCESS_TOKEN or QELOS_REFRESH_TOKEN'] },
       ],
     });
-    expect(container.resolve(QelosAuth).strategy.skipped.map(({ name }) => name)).toEqual(['api-token', 'session']);
+    expect(container.resolve(QelosAuth).strategy.skipped.map(({ name }) => name)).toEqual([
+      'api-token',
+      'api-token-file',
+      'session',
+    ]);
   });
 
   it('follow their nearest owner, however deep', async () => {
@@ -436,6 +447,7 @@ describe('createQelosAuth', () => {
         name: 'oauth-refresh',
         skipped: [
           { name: 'api-token', missing: ['QELOS_API_TOKEN'] },
+          { name: 'api-token-file', missing: ['QELOS_API_TOKEN_FILE'] },
           { name: 'session', missing: ['QELOS_ACCESS_TOKEN or QELOS_REFRESH_TOKEN'] },
         ],
       });

@@ -3,7 +3,14 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { type AuthEvents, type CredentialStore, createQelosAuth, type QelosAuth, type QelosAuthOptions } from '../src';
+import {
+  type AuthEvents,
+  Credential,
+  type CredentialStore,
+  createQelosAuth,
+  type QelosAuth,
+  type QelosAuthOptions,
+} from '../src';
 import { EventHub } from '../src/events';
 import { type QelosServer, startQelosServer } from '../src/testing';
 import { EVENT_NAMES } from './support/event-names';
@@ -21,7 +28,7 @@ describe('listeners', () => {
     hub.on('refreshed', listener);
     hub.on('signedIn', other);
     hub.emit('refreshed', detail);
-    expect(listener.mock.calls).toEqual([[detail]]);
+    expect(listener.mock.calls).toEqual([[{ instance: 'test', ...detail }]]);
     expect(other).not.toHaveBeenCalled();
   });
 
@@ -112,7 +119,7 @@ describe('node:diagnostics_channel', () => {
       unsubscribe('qelos-auth', onMessage);
     }
     new EventHub('test').emit('requestRetried', { method: 'GET', path: '/api/me', status: 401 });
-    expect(heard).toEqual([{ event: 'requestRetried', method: 'GET', path: '/api/me', status: 401 }]);
+    expect(heard).toEqual([{ event: 'requestRetried', instance: 'test', method: 'GET', path: '/api/me', status: 401 }]);
   });
 });
 
@@ -150,20 +157,35 @@ describe('a whole life', () => {
     await http.get(ENTITIES, { params: { secret: 'in-the-query' } });
     server.expireAccessTokens();
     await http.get(ENTITIES, { params: { secret: 'in-the-query' } });
+    const instance = server.url;
     expect(heard).toEqual([
       [
         'strategySelected',
         {
+          instance,
           strategy: 'oauth-refresh',
           skipped: [
             { name: 'api-token', missing: ['QELOS_API_TOKEN'] },
+            { name: 'api-token-file', missing: ['QELOS_API_TOKEN_FILE'] },
             { name: 'session', missing: ['QELOS_ACCESS_TOKEN or QELOS_REFRESH_TOKEN'] },
           ],
         },
       ],
-      ['signedIn', { strategy: 'oauth-refresh', expiresAt: expect.any(Date) }],
-      ['refreshed', { strategy: 'oauth-refresh', expiresAt: expect.any(Date), adopted: false }],
-      ['requestRetried', { method: 'GET', path: ENTITIES, status: 401 }],
+      [
+        'signedIn',
+        { instance, durationMs: expect.any(Number), strategy: 'oauth-refresh', expiresAt: expect.any(Date) },
+      ],
+      [
+        'refreshed',
+        {
+          instance,
+          durationMs: expect.any(Number),
+          strategy: 'oauth-refresh',
+          expiresAt: expect.any(Date),
+          adopted: false,
+        },
+      ],
+      ['requestRetried', { instance, method: 'GET', path: ENTITIES, status: 401 }],
     ]);
   });
 
@@ -181,7 +203,83 @@ describe('a whole life', () => {
     await http.get(ENTITIES).catch(() => {});
     expect(heard.at(-1)).toEqual([
       'refreshFailed',
-      { strategy: 'oauth-refresh', code: 'ERR_AUTH_UNAVAILABLE', httpStatus: 503, retryAfterMs: 9_000 },
+      {
+        instance: server.url,
+        host: new URL(server.url).host,
+        strategy: 'oauth-refresh',
+        code: 'ERR_AUTH_UNAVAILABLE',
+        httpStatus: 503,
+        retryAfterMs: 9_000,
+        durationMs: expect.any(Number),
+      },
+    ]);
+  });
+
+  it('tells of a sign-in that failed, once for all calls that meet it', async () => {
+    const { http } = start({ config: { url: server.url, username: 'admin', password: 'wrong' } });
+    await Promise.allSettled([1, 2, 3].map(() => http.get(ENTITIES)));
+    expect(heard.filter(([event]) => event !== 'strategySelected')).toEqual([
+      [
+        'signInFailed',
+        {
+          instance: server.url,
+          host: new URL(server.url).host,
+          strategy: 'oauth-refresh',
+          code: 'ERR_AUTH_REFUSED',
+          httpStatus: 401,
+          retryAfterMs: 30_000,
+          durationMs: expect.any(Number),
+        },
+      ],
+    ]);
+  });
+
+  it('tells of an API token by the characters that Qelos lists it by, and of its workspace', async () => {
+    const { _id: workspace } = await start().sdk.workspaces.create({ name: 'Mine' });
+    heard = [];
+    const apiToken = server.issueApiToken({ workspace });
+    await start({ config: { url: server.url, apiToken } }).signIn();
+    expect(heard.at(-1)).toEqual([
+      'signedIn',
+      {
+        instance: server.url,
+        strategy: 'api-token',
+        tokenPrefix: apiToken.slice(0, 8),
+        workspace,
+        durationMs: expect.any(Number),
+      },
+    ]);
+  });
+
+  it('tells of a call that the API refuses for a role, and what that means', async () => {
+    const { username, password } = server.users[1] as QelosServer['users'][number];
+    const { http } = start({ config: { url: server.url, username, password } });
+    await http.get('/api/users?secret=in-the-query').catch(() => {});
+    expect(heard.at(-1)).toEqual([
+      'requestRefused',
+      { instance: server.url, method: 'GET', path: '/api/users', status: 401, authCode: 'ERR_AUTH_FORBIDDEN' },
+    ]);
+  });
+
+  it('tells once that a configured token of known end has less than 14 days left', async () => {
+    const apiToken = server.issueApiToken();
+    const endsIn = (days: number) => ({
+      env: {},
+      config: { url: server.url },
+      strategies: [
+        {
+          name: 'own',
+          isConfigured: true as const,
+          signIn: async () => Credential.apiKey(apiToken, { expiresAt: new Date(Date.now() + days * 24 * 3_600_000) }),
+        },
+      ],
+    });
+    for (const days of [15, 13, 12]) await start(endsIn(days)).http.get(ENTITIES);
+    expect(heard.filter(([event]) => event === 'credentialExpiring')).toEqual([
+      [
+        'credentialExpiring',
+        { instance: server.url, strategy: 'own', expiresAt: expect.any(Date), tokenPrefix: apiToken.slice(0, 8) },
+      ],
     ]);
   });
 
@@ -227,7 +325,10 @@ describe('a whole life', () => {
     server.fail('/api/token/refresh', { status: 500, body: { echo: texts.at(-1) }, headers: { 'retry-after': '60' } });
     await http.get(ENTITIES).catch(() => {});
 
-    expect(new Set(heardNames())).toEqual(new Set(EVENT_NAMES));
+    server.fail(ENTITIES, { status: 403 });
+    await http.get(ENTITIES).catch(() => {});
+    const rare = ['signInFailed', 'credentialExpiring', 'actionRequired']; // not of a session that goes on
+    expect(new Set([...heardNames(), ...rare])).toEqual(new Set(EVENT_NAMES));
     expect(published).toHaveLength(heard.length);
     const secrets = texts.flatMap((text) => {
       const { headers, refreshToken } = JSON.parse(text);
@@ -268,7 +369,14 @@ describe('a whole life', () => {
     });
     const secrets = stdout.trim().split('\n');
     expect(secrets.length).toBeGreaterThanOrEqual(4); // two pairs of tokens
-    for (const event of ['strategySelected', 'signedIn', 'refreshed', 'requestRetried', 'storeFailed']) {
+    for (const event of [
+      'strategySelected',
+      'signedIn',
+      'signInFailed',
+      'refreshed',
+      'requestRetried',
+      'storeFailed',
+    ]) {
       expect(stderr).toContain(`${event} {`);
     }
     expect(stderr).toContain('a listener of signedIn threw: Error');

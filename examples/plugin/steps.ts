@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { apiRefusal, isAuthError, QelosAuth, registerQelosAuth } from 'qelos-auth';
 import { container, type DependencyContainer } from 'tsyringe';
+import { BOOK_BLUEPRINT, Books } from '../../template/src/books.ts';
 import { deadUrl, type Environment, type Instance } from './instance';
 import type { Report, Tally } from './report';
-import { BOOK_BLUEPRINT, BookCatalogue, BookShelf, Staff } from './services';
+import { BookCatalogue, Staff } from './services';
 
 const AT_ONCE = 50;
 const ONLY_EMBEDDED = 'needs control of the server: run the demo without QELOS_URL to see it.';
@@ -56,7 +57,7 @@ async function work(
 }
 
 async function useBooks(report: Report, tally: Tally, plugin: Plugin): Promise<void> {
-  const shelf = plugin.container.resolve(BookShelf);
+  const shelf = plugin.container.resolve(Books);
   const catalogue = plugin.container.resolve(BookCatalogue);
   const before = (await tally.call(() => shelf.list())).length;
   const dune = await tally.call(() => shelf.add('Dune'));
@@ -99,7 +100,7 @@ export async function expiryUnderLoad(report: Report, instance: Instance): Promi
   const { server, withPassword: env } = instance;
   if (!server || !env) return report.skip(ONLY_EMBEDDED);
   const plugin = startPlugin(env, instance, tally);
-  const shelf = plugin.container.resolve(BookShelf);
+  const shelf = plugin.container.resolve(Books);
   const catalogue = plugin.container.resolve(BookCatalogue);
   await plugin.auth.signIn();
   report.check('sign-ins at the start', tally.signIns, 1);
@@ -162,7 +163,7 @@ export async function wrongPassword(report: Report, instance: Instance): Promise
 
   const error = await tally.failure(() => plugin.auth.signIn());
   report.error(error);
-  const shelf = plugin.container.resolve(BookShelf);
+  const shelf = plugin.container.resolve(Books);
   const later = await Promise.all(Array.from({ length: AT_ONCE }, () => tally.failure(() => shelf.list())));
   const same = later.filter((reason) => isAuthError(reason) && reason.code === 'ERR_AUTH_REFUSED').length;
   tally.why = 'the password is wrong';

@@ -54,7 +54,7 @@ function unusable(context: Context, { code, message, hint }: AuthError, from: st
   };
 }
 
-const BUILT_IN: readonly string[] = ['api-token', 'session', 'oauth-refresh', 'cli-login'];
+const BUILT_IN: readonly string[] = ['api-token', 'api-token-file', 'session', 'oauth-refresh', 'cli-login'];
 
 /** The strategy that is pinned, if it is none of the library's. */
 function strategyOfTheirOwn({ settings: { env } }: Context): string | undefined {
@@ -64,8 +64,9 @@ function strategyOfTheirOwn({ settings: { env } }: Context): string | undefined 
 
 /** The settings that are there and not used, with the reason. */
 function unused({ settings: { env } }: Context, strategy: string): string {
-  if (strategy !== 'api-token' || !env['QELOS_USERNAME'] || !env['QELOS_PASSWORD']) return '';
-  return '; oauth-refresh is not used, as api-token comes first';
+  const isToken = strategy === 'api-token' || strategy === 'api-token-file';
+  if (!isToken || !env['QELOS_USERNAME'] || !env['QELOS_PASSWORD']) return '';
+  return `; oauth-refresh is not used, as ${strategy} comes first`;
 }
 
 export function checkSpelling({ settings: { qelos } }: Context): Check[] {

@@ -47,8 +47,9 @@ type TokenStrategy = Pick<QelosAuth['strategy'], 'name' | 'source'>;
 /** The configured API token, for a strategy that has one; undefined if it cannot be read here. */
 export function tokenOf({ env }: Settings, cwd: string, { name, source }: TokenStrategy): string | undefined {
   try {
-    if (name === 'api-token') {
-      return (env['QELOS_API_TOKEN'] ?? readFileSync(resolve(cwd, env['QELOS_API_TOKEN_FILE'] ?? ''), 'utf8')).trim();
+    if (name === 'api-token') return env['QELOS_API_TOKEN']?.trim();
+    if (name === 'api-token-file') {
+      return readFileSync(resolve(cwd, env['QELOS_API_TOKEN_FILE'] ?? ''), 'utf8').trim();
     }
     if (name !== 'cli-login' || !source?.startsWith('~')) return undefined; // a project's file is read by the library alone
     const file = join(env['HOME'] || env['USERPROFILE'] || '', '.qelos', 'credentials.json');

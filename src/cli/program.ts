@@ -2,6 +2,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { completionFor } from './completion';
 import { type CommonOptions, type Context, openContext } from './context';
 import { doctor } from './doctor';
+import { init } from './init';
 import { createToken, migrate, type RotateOptions, rotateToken } from './issue-token';
 import type { Terminal } from './terminal';
 import { listTokens, revokeToken } from './tokens';
@@ -134,6 +135,13 @@ function createProgram({ terminal, cwd, env }: World, done: (code: number) => vo
     .option('--nickname <name>', 'what to know it by (default: qelos-auth@<this host>)')
     .option('--workspace <id>', 'the workspace to bind it to (default: QELOS_WORKSPACE)')
     .action(action(migrate));
+
+  program
+    .command('init [folder]')
+    .description('Write a small, complete plugin, with a test that passes')
+    .allowExcessArguments(false)
+    .addHelpText('after', '\nExamples:\n  $ npx qelos-auth init my-plugin')
+    .action((folder?: string) => init(terminal, cwd, folder));
 
   program
     .command('completion <shell>')

@@ -88,7 +88,7 @@ export function findToken(tokens: readonly ListedToken[], which: string): Listed
 
 /** The token that the settings name, among those of the user. */
 export function configuredToken(context: Context, tokens: readonly ListedToken[]): ListedToken {
-  const prefix = tokenPrefix(context, { name: 'api-token' });
+  const prefix = tokenPrefix(context, { name: 'api-token' }) ?? tokenPrefix(context, { name: 'api-token-file' });
   if (prefix === undefined) {
     throw new UsageError(
       'Which token?',

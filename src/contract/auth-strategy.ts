@@ -1,8 +1,18 @@
 import type { AxiosInstance } from 'axios';
 import type { Credential } from './credential';
 
-/** A strategy of one's own: an instance, or a class that the container makes. */
-export type StrategyOption = AuthStrategy | (new (...args: never[]) => AuthStrategy);
+/**
+ * A strategy as an option takes it: an object, or a class that the container makes. An object that lacks no setting need not
+ * say so: `{ name, signIn }` is enough.
+ *
+ * ```ts
+ * createQelosAuth({ strategies: [{ name: 'mine', signIn: async () => Credential.apiKey(await keyFromVault()) }] });
+ * ```
+ */
+export type StrategyOption = StrategyObject | (new (...args: never[]) => StrategyObject);
+
+/** An {@link AuthStrategy} whose `missing` may be left out: it lacks nothing then. */
+export type StrategyObject = Omit<AuthStrategy, 'missing'> & Partial<Pick<AuthStrategy, 'missing'>>;
 
 /** What a strategy gets to obtain a credential with. */
 export interface AuthContext {
@@ -66,4 +76,25 @@ export interface AuthStrategy {
   isRejected?(answer: ApiAnswer): boolean;
   /** Puts the credential on a request. Default: sets the credential's headers. For schemes that sign requests. */
   authorize?(request: OutgoingRequest, credential: Credential): void | Promise<void>;
+  /**
+   * Whom it signs in as, by whatever tells two accounts apart: a user name, a client's identifier, a role. No secret. With a
+   * `CredentialStore`, processes share a credential if URL, `name` and this are the same; without it the strategy's
+   * credentials are never stored, and a process warning (`QELOS_AUTH_NOT_SHARED`) says so once.
+   */
+  account?(): string;
+  /**
+   * Whether its source (a file, a vault) holds another credential than this one by now, so that it is picked up before the old
+   * one is refused. Asked about a credential of unknown end when a call comes by: from 5 s after the last time in the background,
+   * from 30 s on before the call is sent. Only `true` counts; what it throws, or more than a tenth of `timeoutMs`, counts as no.
+   */
+  isReplaced?(current: Credential): Promise<boolean>;
+  /** Where its credential is from, such as the name of a file, for whoever looks why calls fail. No secret. */
+  readonly source?: string | undefined;
+  /** `true` if its credential is configured, not obtained: it is never put into a `CredentialStore`, nor taken from one. */
+  readonly isConfigured?: true | undefined;
+  /**
+   * Milliseconds that `signIn` may take, its retries included, in the place of `timeoutMs`: more where a person has to act;
+   * `Infinity` for no end but that of `close()`. Refreshes keep to `timeoutMs`. Default: `timeoutMs`.
+   */
+  readonly signInTimeoutMs?: number | undefined;
 }

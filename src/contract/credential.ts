@@ -6,6 +6,14 @@ export interface CredentialOptions {
   expiresAt?: Date | undefined;
 }
 
+/** The same for an access token, with what else may come with one. */
+export interface BearerOptions extends CredentialOptions {
+  /** Seconds from now until it ends, as `expires_in` of OAuth has it (RFC 6749, 5.1). `expiresAt` wins. */
+  expiresIn?: number | undefined;
+  /** A secret. Spent by the next refresh. */
+  refreshToken?: string | undefined;
+}
+
 /** What a credential is made of. Leaves this file only as text for a credential store. */
 interface Secrets {
   readonly headers: Readonly<Record<string, string>>;
@@ -61,20 +69,21 @@ export class Credential {
   }
 
   /**
-   * An access token, sent as `Authorization: Bearer`. Without `expiresAt`, its life is read from a JSON Web Token's claims:
-   * `exp − iat` less a second, as both are whole seconds, cut off (RFC 7519 says NumericDate; Qelos cuts).
+   * An access token, sent as `Authorization: Bearer`. Without `expiresAt` and `expiresIn`, its life is read from a JSON Web
+   * Token's claims: `exp − iat` less a second, as both are whole seconds, cut off (RFC 7519 says NumericDate; Qelos cuts).
+   *
+   * ```ts
+   * Credential.bearer(data.access_token, { refreshToken: data.refresh_token, expiresIn: data.expires_in });
+   * ```
    *
    * @throws AuthError `ERR_AUTH_BAD_RESPONSE` if the access token is no `b64token` (RFC 6750, 2.1), or the refresh token no
    *   string of visible ASCII characters (RFC 6749, A.17, without the blank)
    */
-  static bearer(
-    accessToken: string,
-    options: CredentialOptions & { refreshToken?: string | undefined } = {},
-  ): Credential {
+  static bearer(accessToken: string, options: BearerOptions = {}): Credential {
     assertSendable(accessToken, 'access token', B64TOKEN);
-    const { refreshToken } = options;
+    const { refreshToken, expiresAt, expiresIn } = options;
     if (refreshToken !== undefined) assertSendable(refreshToken, 'refresh token', VISIBLE);
-    const times = options.expiresAt ? endingAt(options.expiresAt) : lifeFromClaims(accessToken);
+    const times = expiresAt ? endingAt(expiresAt) : (endingIn(expiresIn) ?? lifeFromClaims(accessToken));
     return new Credential({ headers: { authorization: `Bearer ${accessToken}` }, refreshToken }, times);
   }
 
@@ -230,6 +239,13 @@ function validDate(value: string | number | Date | undefined): Date | undefined 
 function endingAt(expiresAt: string | Date | undefined, now = Date.now()): Times {
   const date = validDate(expiresAt);
   return date ? { expiresAt: date, lifeMs: Math.max(0, date.getTime() - now) } : {};
+}
+
+/** Undefined if it is no number: nobody knows then. */
+function endingIn(seconds: number | undefined): Times | undefined {
+  if (typeof seconds !== 'number' || Number.isNaN(seconds)) return undefined;
+  const lifeMs = Math.min(Math.max(0, seconds * 1000), Number.MAX_VALUE);
+  return { expiresAt: validDate(Date.now() + lifeMs), lifeMs };
 }
 
 /** The claims of a bearer credential whose token is a JSON Web Token; undefined if it is not. */

@@ -1,30 +1,25 @@
 import { AuthError } from '../contract/auth-error';
-import type { AuthContext, AuthStrategy } from '../contract/auth-strategy';
+import type { AuthContext, StrategyObject } from '../contract/auth-strategy';
 import { asCredential, type Credential, isSameCredential } from '../contract/credential';
 import type { EventHub } from '../events';
 import { type Clock, doubled } from './clock';
 import { pauseBeforeRetry, RETRY_WINDOW_MS } from './failure';
-import { type Held, hold, lookAgain, moment } from './lifetime';
-import { causedBy, nameOf, type Operation, toAuthError } from './obtain-errors';
+import { giveNotice, type Held, hold, lookAgain, moment } from './lifetime';
+import { deadlineError, isRefusal, nameOf, noCredential, type Operation, toAuthError } from './obtain-errors';
 import { obtainingFor } from './own-context';
 import type { SharedCredential } from './shared-credential';
 import { tellFailure, tellObtained } from './telling';
 import { pause, untilAborted } from './until-aborted';
 
 export interface FlightOptions {
-  strategy: AuthStrategy;
+  strategy: StrategyObject;
   /** Makes what the strategy gets, for one attempt. */
   context: (signal: AbortSignal) => AuthContext;
   events: Pick<EventHub, 'emit'>;
   /** Host of the Qelos instance, for events. */
   host?: string | undefined;
-  /** Milliseconds that obtaining a credential may take in all. */
+  /** Milliseconds that obtaining a credential may take in all, but for sign-ins of a strategy that has a limit of its own. */
   timeoutMs: number;
-  /**
-   * Whether another credential than the current one, whose life is unknown, is to be had by now, though nobody refused that:
-   * a file's new content. Asked when a call comes by, at most every 5 s. Never rejects.
-   */
-  isReplaced?: ((current: Credential) => Promise<boolean>) | undefined;
 }
 
 /** How often one refresh token is sent: the server answers spurious 401s and keeps the token. */
@@ -70,7 +65,8 @@ export class Flight {
   readonly #held: Held | undefined;
   readonly #tries: number;
   readonly #abort = new AbortController();
-  readonly #deadlineAt: number;
+  #deadlineAt = Number.POSITIVE_INFINITY;
+  #cancelDeadline: () => void = () => {};
   #stumble: () => void = () => {};
   #conflict: AuthError | undefined;
   #closed: AuthError | undefined;
@@ -86,7 +82,6 @@ export class Flight {
     this.#startedAt = clock.now();
     this.#tries = departure.tries;
     this.spent = departure.spent;
-    this.#deadlineAt = clock.now() + options.timeoutMs;
     this.stumbled = new Promise((resolve) => {
       this.#stumble = resolve;
     });
@@ -94,10 +89,7 @@ export class Flight {
 
   /** @throws AuthError why no credential can be had */
   async run(): Promise<Held> {
-    const { timeoutMs } = this.#options;
-    const cancelDeadline = this.#clock.schedule(timeoutMs, () =>
-      this.#abort.abort(this.#conflict ?? deadlineError(timeoutMs)),
-    );
+    this.#endWithin(this.#options.timeoutMs);
     try {
       const held = (await this.#look()) ?? (await this.#obtain());
       if (this.#closed) throw this.#closed; // by a listener of what has just been told
@@ -105,13 +97,23 @@ export class Flight {
     } catch (error) {
       throw this.#closed ?? toAuthError(error, 'sign-in', nameOf(this.#options.strategy));
     } finally {
-      cancelDeadline();
+      this.#cancelDeadline();
     }
   }
 
   /** Milliseconds since it began. */
   get durationMs(): number {
     return Math.round(this.#clock.now() - this.#startedAt);
+  }
+
+  /** From now on it may take so many milliseconds; those before no longer count. */
+  #endWithin(ms: number): void {
+    this.#cancelDeadline();
+    this.#deadlineAt = this.#clock.now() + ms;
+    this.#cancelDeadline =
+      ms === Infinity
+        ? () => {}
+        : this.#clock.schedule(ms, () => this.#abort.abort(this.#conflict ?? deadlineError(ms)));
   }
 
   /** Ends it, and tells nobody. */
@@ -127,10 +129,20 @@ export class Flight {
   /** Looks whether the current credential was replaced. Gives it back, to be looked at again later, if it is as good as before. */
   async #look(): Promise<Held | undefined> {
     const held = this.#held;
-    const { isReplaced } = this.#options;
-    if (this.isRejected || !held || held.mayEndAt < Infinity || !isReplaced) return undefined;
-    const isAnother = await obtainingFor(this, () => untilAborted(this.#signal, () => isReplaced(held.credential)));
+    if (this.isRejected || !held || held.mayEndAt < Infinity || !this.#options.strategy.isReplaced) return undefined;
+    const isAnother = await obtainingFor(this, () => this.#isReplaced(held.credential));
     return isAnother || this.isRejected ? undefined : lookAgain(held, moment(this.#clock));
+  }
+
+  /** A source that is at fault, or slow, is nobody's problem while the current credential is good. */
+  async #isReplaced(current: Credential): Promise<boolean> {
+    const { strategy, timeoutMs } = this.#options;
+    let cancel = () => {};
+    const tooLate = new Promise<false>((resolve) => {
+      cancel = this.#clock.schedule(timeoutMs / 10, () => resolve(false));
+    });
+    const look = async () => (await strategy.isReplaced?.(current)) === true;
+    return untilAborted(this.#signal, () => Promise.race([look().catch(() => false), tooLate])).finally(() => cancel());
   }
 
   async #obtain(): Promise<Held> {
@@ -173,7 +185,7 @@ export class Flight {
       try {
         return await this.#tried('refresh', (context) => this.#options.strategy.refresh?.(current, context));
       } catch (error) {
-        if (!(error instanceof AuthError) || !isRefused(error)) throw error;
+        if (!(error instanceof AuthError) || !isRefusal(error)) throw error;
         if (!error.retryable || tries === REFRESH_TRIES) {
           this.spent = current;
           tellFailure(this.#options, 'refresh', error, this.durationMs);
@@ -185,6 +197,9 @@ export class Flight {
   }
 
   async #signIn(former: Credential | undefined): Promise<Held> {
+    const ownMs = signInTimeoutOf(this.#options.strategy);
+    const conflictsEndAt = this.#clock.now() + this.#options.timeoutMs; // however long a person may take
+    if (ownMs !== undefined) this.#endWithin(ownMs);
     for (let tries = 0; ; tries++) {
       const startedAt = this.#clock.now();
       try {
@@ -193,8 +208,8 @@ export class Flight {
         // A 401 that can be tried again is a write conflict: the server contradicts itself until the others are done. Or it is about
         // a key that a service being deployed cannot check, which is over just as soon.
         const isConflict =
-          error instanceof AuthError && error.httpStatus === 401 && error.retryable && !isRefused(error);
-        if (!isConflict) throw error;
+          error instanceof AuthError && error.httpStatus === 401 && error.retryable && !isRefusal(error);
+        if (!isConflict || this.#clock.now() >= conflictsEndAt) throw error;
         this.#conflict = error;
         await this.#pauseForOthers(tries, startedAt);
       }
@@ -225,10 +240,11 @@ export class Flight {
   async #call(operation: Operation, call: (context: AuthContext) => Promise<Credential> | undefined): Promise<Held> {
     this.operation = operation;
     const sentAt = moment(this.#clock);
-    const { strategy, timeoutMs, isReplaced } = this.#options;
+    const { strategy, timeoutMs } = this.#options;
+    const hasOwnLimit = operation === 'sign-in' && signInTimeoutOf(strategy) !== undefined;
     let signal = this.#signal;
     let cancel = () => {};
-    if (timeoutMs > CALL_TIMEOUT_MS) {
+    if (timeoutMs > CALL_TIMEOUT_MS && !hasOwnLimit) {
       const patience = new AbortController();
       cancel = this.#clock.schedule(CALL_TIMEOUT_MS, () => patience.abort(deadlineError(CALL_TIMEOUT_MS)));
       signal = AbortSignal.any([signal, patience.signal]);
@@ -243,8 +259,8 @@ export class Flight {
       cancel();
     }
     if (!credential) throw noCredential(nameOf(strategy), operation);
-    const held = hold(credential, sentAt, this.#clock.random());
-    return isReplaced && held.softAt === Infinity ? lookAgain(held, sentAt) : held;
+    const held = giveNotice(hold(credential, sentAt, this.#clock.random()), sentAt, strategy.isConfigured === true);
+    return strategy.isReplaced && held.softAt === Infinity ? lookAgain(held, sentAt) : held;
   }
 
   async #publish(operation: Operation, held: Held): Promise<Held> {
@@ -276,21 +292,7 @@ export class Flight {
   }
 }
 
-/** A refused refresh leads to a sign-in, and a refused sign-in is the end; anything else that fails is an outage. */
-function isRefused(error: AuthError): boolean {
-  return error.code === 'ERR_AUTH_REFUSED' || error.code === 'ERR_AUTH_TOKEN_REFUSED';
-}
-
-function noCredential(strategy: string, operation: Operation): AuthError {
-  return new AuthError('ERR_AUTH_BAD_RESPONSE', `The strategy "${strategy}" returned no Credential at ${operation}.`, {
-    hint: 'This is a fault in the strategy: return Credential.apiKey(…), Credential.bearer(…) or Credential.headers(…).',
-  });
-}
-
-function deadlineError(timeoutMs: number): AuthError {
-  const error = new AuthError('ERR_AUTH_UNAVAILABLE', `No credential was obtained within ${timeoutMs} ms.`, {
-    hint: 'The Qelos instance does not answer, or too slowly. Check that QELOS_URL can be reached and look at its state; the option config.timeoutMs sets the limit. Retried automatically.',
-    retryable: true,
-  });
-  return causedBy('ETIMEDOUT', error);
+/** How long the strategy wants its sign-ins to take at most; undefined if it names no time. */
+function signInTimeoutOf({ signInTimeoutMs }: StrategyObject): number | undefined {
+  return typeof signInTimeoutMs === 'number' && signInTimeoutMs > 0 ? signInTimeoutMs : undefined;
 }

@@ -191,6 +191,27 @@ function clamped(ms: number | undefined): number | undefined {
   return typeof ms === 'number' && ms > 0 ? Math.min(ms, MAX_RETRY_AFTER_MS) : undefined;
 }
 
+/** A refused refresh leads to a sign-in, and a refused sign-in is the end; anything else that fails is an outage. */
+export function isRefusal({ code }: AuthError): boolean {
+  return code === 'ERR_AUTH_REFUSED' || code === 'ERR_AUTH_TOKEN_REFUSED';
+}
+
+/** Says that a strategy has returned something else. */
+export function noCredential(strategy: string, operation: Operation): AuthError {
+  return new AuthError('ERR_AUTH_BAD_RESPONSE', `The strategy "${strategy}" returned no Credential at ${operation}.`, {
+    hint: 'This is a fault in the strategy: return Credential.apiKey(…), Credential.bearer(…) or Credential.headers(…).',
+  });
+}
+
+/** Says that a flight, or one call of it, has taken too long. */
+export function deadlineError(timeoutMs: number): AuthError {
+  const error = new AuthError('ERR_AUTH_UNAVAILABLE', `No credential was obtained within ${timeoutMs} ms.`, {
+    hint: 'The Qelos instance does not answer, or too slowly. Check that QELOS_URL can be reached and look at its state; the option config.timeoutMs sets the limit. Retried automatically.',
+    retryable: true,
+  });
+  return causedBy('ETIMEDOUT', error);
+}
+
 /** The name of a strategy, for messages and events. Never throws, as a getter of somebody else's may. */
 export function nameOf(strategy: { readonly name: string }): string {
   try {

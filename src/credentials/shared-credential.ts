@@ -214,7 +214,7 @@ export class SharedCredential {
       return await untilAborted(either, async () => use(store, { signal: either }), tooLate);
     } catch (error) {
       if (signal.aborted && mayFail()) throw signal.reason;
-      this.#tell(operation, kindOf(error));
+      this.#tell(operation, reasonOf(error));
       return undefined;
     } finally {
       cancel();
@@ -224,6 +224,15 @@ export class SharedCredential {
   #tell(operation: StoreOperation, reason: string): void {
     this.#options.events.emit('storeFailed', { operation, reason });
   }
+}
+
+/** What is known of an error without its text, which could hold a secret. */
+function reasonOf(error: unknown): string {
+  try {
+    const { code } = error as { code?: unknown };
+    if (typeof code === 'string' && /^[A-Z][A-Z\d_]{1,63}$/.test(code)) return code;
+  } catch {}
+  return kindOf(error);
 }
 
 /** What a store's operation fails with that takes too long. */

@@ -1,14 +1,16 @@
+import { createHash } from 'node:crypto';
 import type { AuthError } from '../contract/auth-error';
-import type { AuthStrategy } from '../contract/auth-strategy';
+import type { StrategyObject } from '../contract/auth-strategy';
 import { type Credential, headersOf } from '../contract/credential';
 import type { EventHub, Told } from '../events';
+import { NOTICE_MS } from './lifetime';
 import { nameOf, type Operation } from './obtain-errors';
 import { workspaceOf } from './workspace';
 
 /** Who tells of a flight. */
 interface Teller {
   readonly events: Pick<EventHub, 'emit'>;
-  readonly strategy: AuthStrategy;
+  readonly strategy: StrategyObject;
   readonly host?: string | undefined;
 }
 
@@ -34,6 +36,23 @@ export function tellObtained(
   };
   if (how === 'sign-in') events.emit('signedIn', detail);
   else events.emit('refreshed', { ...detail, adopted: how === 'adoption' });
+  if (strategy.isConfigured && expiresAt && expiresAt.getTime() - Date.now() < NOTICE_MS && isNews(credential)) {
+    events.emit('credentialExpiring', {
+      strategy: nameOf(strategy),
+      expiresAt,
+      ...(tokenPrefix !== undefined && { tokenPrefix }),
+    });
+  }
+}
+
+/** Fingerprints of the credentials whose end was told: one for each that a person has configured and let run out. */
+const told = new Set<string>();
+
+function isNews(credential: Credential): boolean {
+  const fingerprint = createHash('sha256')
+    .update(JSON.stringify(headersOf(credential)))
+    .digest('base64');
+  return !told.has(fingerprint) && Boolean(told.add(fingerprint));
 }
 
 /** Tells that a credential could not be obtained. */

@@ -2,6 +2,7 @@ import { AuthError, isAuthError } from '../contract/auth-error';
 import { axiosInUse } from '../http/axios';
 import { apiRefusal } from '../qelos/refusal';
 import type { QelosAuth } from '../qelos-auth';
+import { BUILT_IN } from '../strategies/built-in';
 import { answerFrom, describe, saidBy, within } from './answer';
 import { type Check, type CheckId, failed, ok, skipped, warning } from './diagnosis';
 import { slowness } from './server';
@@ -59,7 +60,7 @@ function signInFailed({ strategy }: QelosAuth, error: AuthError): Check {
 }
 
 /** The strategies whose refusals are known from Qelos; of others, their own errors know more. */
-const OF_QELOS: readonly string[] = ['api-token', 'oauth-refresh', 'cli-login'];
+const OF_QELOS: readonly string[] = BUILT_IN.map(({ name }) => name);
 
 /** What a code means to the person on call; where no more can be said than the error does, its own hint. */
 function meaningOf(strategy: string, error: AuthError): readonly [meaning: string, next: string] {

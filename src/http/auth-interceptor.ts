@@ -1,6 +1,6 @@
 import type { AxiosAdapter, AxiosInstance, AxiosResponse } from 'axios';
 import { AuthError } from '../contract/auth-error';
-import type { ApiAnswer, AuthStrategy, OutgoingRequest } from '../contract/auth-strategy';
+import type { ApiAnswer, OutgoingRequest, StrategyObject } from '../contract/auth-strategy';
 import { Credential, headersOf } from '../contract/credential';
 import type { CredentialManager } from '../credentials/credential-manager';
 import { nameOf, toAuthError } from '../credentials/obtain-errors';
@@ -41,7 +41,7 @@ export type CredentialSource = Pick<CredentialManager, 'get' | 'mayHaveEnded' | 
  */
 export class AuthInterceptor {
   readonly #origin: Origin;
-  readonly #strategy: AuthStrategy;
+  readonly #strategy: StrategyObject;
   readonly #manager: CredentialSource;
   readonly #events: Pick<EventHub, 'emit'>;
   readonly #transport: Transport | undefined;
@@ -54,7 +54,7 @@ export class AuthInterceptor {
   /** @param options - `transport`: what axios' http adapter sends with, where a request names nothing else */
   constructor(options: {
     origin: Origin;
-    strategy: AuthStrategy;
+    strategy: StrategyObject;
     manager: CredentialSource;
     events: Pick<EventHub, 'emit'>;
     transport?: Transport | undefined;

@@ -1,8 +1,7 @@
 import { type AuthConfig, given, loadAuthConfig, VARIABLES } from '../config';
 import { AuthError, isAuthError } from '../contract/auth-error';
-import type { ApiAnswer, AuthContext, AuthStrategy } from '../contract/auth-strategy';
+import type { AuthContext, AuthStrategy } from '../contract/auth-strategy';
 import type { Credential } from '../contract/credential';
-import { isRefusedCredential } from '../qelos/refusal';
 import { checkApiToken } from './api-token';
 import { type CliContent, type CliFile, loginFile, projectFile, readCliFile } from './cli-files';
 import { RefusedToken } from './refused-token';
@@ -20,6 +19,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
  */
 export class CliLoginStrategy implements AuthStrategy {
   readonly name = 'cli-login';
+  readonly isConfigured = true;
   readonly #config: AuthConfig;
   /** Where the token is read from, now and later: another file could be about another account. */
   readonly #file: CliFile | undefined;
@@ -70,11 +70,6 @@ export class CliLoginStrategy implements AuthStrategy {
       hint: 'It has expired (one of "qelos auth login" does after a year) or was revoked. Run "qelos auth login", or write a new one into the file; it is re-read automatically.',
       retryable: true,
     });
-  }
-
-  /** A refused token is final, unless somebody has logged in anew by now. */
-  isRejected(answer: ApiAnswer): boolean {
-    return isRefusedCredential(answer);
   }
 
   /** The token for the configured instance, or what is lacking. */

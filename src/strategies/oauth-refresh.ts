@@ -25,6 +25,11 @@ export class OAuthRefreshStrategy implements AuthStrategy {
     return [...(username ? [] : ['QELOS_USERNAME']), ...(password ? [] : ['QELOS_PASSWORD'])];
   }
 
+  account(): string {
+    const { username, workspace } = this.#config;
+    return JSON.stringify([username, workspace]);
+  }
+
   /**
    * Signs in; again in the workspace that the former session had. Recorded: the server puts a member who names none into that of
    * his last log-in, so that a plugin would move whenever somebody signs the same user in elsewhere.

@@ -1,21 +1,21 @@
 import { AuthError, kindOf } from '../contract/auth-error';
-import type { AuthStrategy } from '../contract/auth-strategy';
+import type { StrategyObject } from '../contract/auth-strategy';
 import { nameOf } from '../credentials/obtain-errors';
 import { BUILT_IN } from './built-in';
 
 /** The strategy that was chosen, and why the ones before it were not. */
 export interface Selection {
-  readonly strategy: AuthStrategy;
+  readonly strategy: StrategyObject;
   readonly skipped: readonly { name: string; missing: readonly string[] }[];
 }
 
 /** Chooses a strategy from configuration, once: the pinned one, else the first that has all the settings it needs. */
 export class StrategyResolver {
-  readonly #candidates: readonly AuthStrategy[];
+  readonly #candidates: readonly StrategyObject[];
 
   /** @param candidates - in the order of preference; the built-in ones are put last */
-  constructor(candidates: readonly AuthStrategy[]) {
-    const rank = (strategy: AuthStrategy) => BUILT_IN.findIndex(({ name }) => name === nameOf(strategy));
+  constructor(candidates: readonly StrategyObject[]) {
+    const rank = (strategy: StrategyObject) => BUILT_IN.findIndex(({ name }) => name === nameOf(strategy));
     this.#candidates = [...candidates].sort((a, b) => rank(a) - rank(b));
   }
 
@@ -62,9 +62,9 @@ export class StrategyResolver {
   }
 }
 
-function missingOf(strategy: AuthStrategy): readonly string[] {
+function missingOf(strategy: StrategyObject): readonly string[] {
   try {
-    return strategy.missing();
+    return strategy.missing?.() ?? [];
   } catch (error) {
     throw new AuthError(
       'ERR_AUTH_CONFIG',

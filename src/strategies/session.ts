@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { AuthConfig } from '../config';
 import { AuthError } from '../contract/auth-error';
 import type { AuthContext, AuthStrategy } from '../contract/auth-strategy';
@@ -27,6 +28,14 @@ export class SessionStrategy implements AuthStrategy {
 
   missing(): readonly string[] {
     return this.#config.accessToken || this.#config.refreshToken ? [] : ['QELOS_ACCESS_TOKEN or QELOS_REFRESH_TOKEN'];
+  }
+
+  /** Nobody knows whose it is. The successors of one session must not come back once another is configured. */
+  account(): string {
+    const { accessToken, refreshToken } = this.#config;
+    return createHash('sha256')
+      .update(`${refreshToken ?? accessToken}`)
+      .digest('hex');
   }
 
   /**

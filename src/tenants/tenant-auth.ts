@@ -2,7 +2,7 @@ import type { CreateAxiosDefaults } from 'axios';
 import type { Account } from '../account';
 import { type AuthConfig, DEFAULT_TIMEOUT_MS } from '../config';
 import { AuthError } from '../contract/auth-error';
-import type { AuthStrategy } from '../contract/auth-strategy';
+import type { StrategyObject } from '../contract/auth-strategy';
 import { closedError } from '../credentials/credential-manager';
 import { type AuthEvents, EventHub } from '../events';
 import { createBareClient } from '../http/bare-client';
@@ -30,14 +30,17 @@ export interface TenantAuthOptions {
    */
   allowedHosts?: readonly string[];
   /** Strategies to try for a tenant before the built-in ones, in this order; made whenever a tenant signs in. */
-  strategies?: (config: AuthConfig, tenant: string) => readonly AuthStrategy[];
+  strategies?: (config: AuthConfig, tenant: string) => readonly StrategyObject[];
   /** Defaults of each tenant's axios instance: time-out, agents, headers, an adapter. `baseURL` is always the tenant's URL. */
   axios?: CreateAxiosDefaults;
   /** As {@link InstanceOptions.transport}, for all tenants. */
   transport?: InstanceOptions['transport'];
   /** As {@link InstanceOptions.logger}, for all tenants. */
   logger?: InstanceOptions['logger'];
-  /** Milliseconds that obtaining a tenant's credential, loading its settings included, may take in all. Default: 20,000. */
+  /**
+   * Milliseconds that obtaining a tenant's credential, loading its settings included, may take in all. It holds for strategies
+   * with a `signInTimeoutMs` as well. Default: 20,000.
+   */
   timeoutMs?: number;
 }
 

@@ -1,6 +1,6 @@
 import { type AuthConfig, loadAuthConfig } from '../config';
 import { AuthError, isAuthError, kindOf } from '../contract/auth-error';
-import type { AuthStrategy } from '../contract/auth-strategy';
+import type { StrategyObject } from '../contract/auth-strategy';
 import { Origin } from '../http/origin';
 import { warnOfInsecureUrl } from '../qelos-auth';
 import { strategiesOf } from '../strategies/built-in';
@@ -18,7 +18,7 @@ type LoadTenant = (tenant: string) => Promise<TenantConfig | undefined> | Tenant
 
 /** What is checked of a tenant's settings, and what they are made into. */
 interface TenantSettingsOptions {
-  strategies?: ((config: AuthConfig, tenant: string) => readonly AuthStrategy[]) | undefined;
+  strategies?: ((config: AuthConfig, tenant: string) => readonly StrategyObject[]) | undefined;
   allowedHosts?: readonly string[] | undefined;
 }
 

@@ -1,15 +1,14 @@
 import type { CreateAxiosDefaults } from 'axios';
 import { Account } from '../account';
 import { AuthError } from '../contract/auth-error';
-import type { ApiAnswer, AuthContext, AuthStrategy } from '../contract/auth-strategy';
+import type { ApiAnswer, AuthContext, AuthStrategy, StrategyObject } from '../contract/auth-strategy';
 import type { Credential } from '../contract/credential';
 import { CredentialManager, type CredentialManagerOptions } from '../credentials/credential-manager';
-import { toAuthError } from '../credentials/obtain-errors';
+import { isRefusal, toAuthError } from '../credentials/obtain-errors';
 import { type EventHub, resolved } from '../events';
 import type { CredentialSource } from '../http/auth-interceptor';
 import type { Transport } from '../http/transport';
 import { isRefusedCredential } from '../qelos/refusal';
-import { ApiTokenStrategy } from '../strategies/api-token';
 import { takeUser } from '../strategies/sign-in-sdk';
 import { Tally } from '../tally';
 import type { Pooled, TenantPool } from './tenant-pool';
@@ -39,7 +38,7 @@ export class Tenant implements CredentialManagerOptions, CredentialSource, Poole
   readonly #manager: CredentialManager;
   /** Where it has signed in, and with what; nothing before that. */
   #url = '';
-  #chosen: AuthStrategy | undefined;
+  #chosen: StrategyObject | undefined;
   older: Tenant | undefined;
   newer: Tenant | undefined;
 
@@ -174,10 +173,15 @@ export class Tenant implements CredentialManagerOptions, CredentialSource, Poole
     return strategy?.authorize && ((request, credential) => strategy.authorize?.(request, credential));
   }
 
-  /** An API token is looked up again when it is refused, as that in a file is. */
+  get isReplaced(): AuthStrategy['isReplaced'] {
+    const strategy = this.#chosen;
+    return strategy?.isReplaced && (async (current) => strategy.isReplaced?.(current) ?? false);
+  }
+
+  /** What is configured is looked up again when it is refused, though its strategy knows no other. */
   isRejected(answer: ApiAnswer): boolean {
     const strategy = this.#chosen;
-    if (strategy instanceof ApiTokenStrategy) return isRefusedCredential(answer);
+    if (strategy?.isConfigured && isRefusedCredential(answer)) return true;
     return strategy?.isRejected?.(answer) ?? isRefusedCredential(answer);
   }
 
@@ -200,10 +204,6 @@ function contextAt(url: string, signal: AbortSignal, shared: Shared): AuthContex
       return shared.client(url, signal);
     },
   };
-}
-
-function isRefusal({ code }: AuthError): boolean {
-  return code === 'ERR_AUTH_REFUSED' || code === 'ERR_AUTH_TOKEN_REFUSED';
 }
 
 /** The error that says which tenant it is about. */

@@ -17,6 +17,7 @@ const COMMANDS = [
   ['tokens', 'revoke'],
   ['tokens', 'rotate'],
   ['migrate'],
+  ['init'],
   ['completion'],
 ];
 

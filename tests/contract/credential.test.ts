@@ -231,6 +231,26 @@ describe('F38 how long a credential is good for', () => {
     }
   });
 
+  it('expiresIn counts seconds from now, the claims notwithstanding; expiresAt wins over it', () => {
+    jest.spyOn(Date, 'now').mockReturnValue(Date.parse('2030-01-01T00:00:00Z'));
+    const credential = Credential.bearer(webTokenFor(3600), { expiresIn: 90 });
+    expect(credential.expiresAt).toEqual(new Date('2030-01-01T00:01:30Z'));
+    expect(lifetimeOf(credential)).toBe(90_000);
+    const expiresAt = new Date('2030-01-01T00:00:10Z');
+    expect(lifetimeOf(Credential.bearer('opaque', { expiresIn: 90, expiresAt }))).toBe(10_000);
+  });
+
+  it.each([
+    [0, 0],
+    [-1, 0],
+    [Number.NaN, undefined],
+    ['90', undefined],
+    [null, undefined],
+    [Number.POSITIVE_INFINITY, Number.MAX_VALUE],
+  ])('expiresIn %p: a life of %p ms', (expiresIn, lifeMs) => {
+    expect(lifetimeOf(Credential.bearer('opaque', { expiresIn: expiresIn as number }))).toBe(lifeMs);
+  });
+
   it('expiresAt in the past: it may end at any moment', () => {
     expect(lifetimeOf(Credential.apiKey(key, { expiresAt: new Date(0) }))).toBe(0);
   });

@@ -23,12 +23,11 @@ async function created(): Promise<CredentialManager> {
   events.on('signedIn', () => told.push('signedIn'));
   events.on('refreshFailed', ({ code }) => told.push(code));
   const manager = new CredentialManager({
-    strategy: { name: 's', missing: () => [], signIn },
+    strategy: { name: 's', signIn, isReplaced },
     events,
     context: (signal) => ({ signal, http: axios.create() }),
     timeoutMs: 20_000,
     clock,
-    isReplaced,
     onFlight,
   });
   await manager.get();
@@ -98,18 +97,42 @@ describe('a look at what may have replaced the credential', () => {
     expect(told).toEqual(['ERR_AUTH_TOKEN_REFUSED']);
   });
 
-  it('that hangs delays no call before 30 s, and none for longer than timeoutMs', async () => {
+  it('that hangs delays no call before 30 s, and none for longer than a tenth of timeoutMs', async () => {
     const manager = await created();
     isReplaced.mockImplementation(() => new Promise(() => {}));
     await clock.advance(5_000);
     expect(manager.get()).toBe(first);
-    await clock.advance(19_999);
+    await clock.advance(1_999);
     expect(manager.get()).toBe(first);
     expect(isReplaced).toHaveBeenCalledTimes(1);
-    await clock.advance(5_001);
+    await clock.advance(30_001);
     const waiting = Promise.resolve(manager.get());
-    await clock.advance(20_000);
+    await clock.advance(2_000);
     expect(await waiting).toBe(first);
+    expect([isReplaced.mock.calls.length, signIn.mock.calls.length, told]).toEqual([2, 0, []]);
+  });
+
+  it.each<[string, () => unknown]>([
+    ['rejects', () => Promise.reject(new Error('the vault is out of order'))],
+    [
+      'throws',
+      () => {
+        throw new Error('the vault is out of order');
+      },
+    ],
+    ['says something else than true', async () => 'yes'],
+    ['says nothing', () => undefined],
+  ])('that %s counts as no, and is made again later', async (_name, look) => {
+    const manager = await created();
+    isReplaced.mockImplementation(look as (current: Credential) => Promise<boolean>);
+    await clock.advance(30_000);
+    expect(await manager.get()).toBe(first);
+    expect(manager.get()).toBe(first);
+    expect([isReplaced.mock.calls.length, signIn.mock.calls.length, told]).toEqual([1, 0, []]);
+    isReplaced.mockResolvedValue(true);
+    next = second;
+    await clock.advance(30_000);
+    expect(await manager.get()).toBe(second);
   });
 
   it('is not made for a credential that was refused: that is signed in for', async () => {

@@ -233,9 +233,10 @@ describe('S12 between two moments', () => {
 
   it('a refusal while a look at what may have replaced the credential is under way gets another one', async () => {
     let seen = (_isReplaced: boolean): void => {};
-    const managed = new Managed({ isReplaced: () => new Promise<boolean>((resolve) => (seen = resolve)) });
+    const managed = new Managed();
     const { manager, strategy, clock } = managed;
-    Object.assign(strategy, { refresh: undefined });
+    const isReplaced = () => new Promise<boolean>((resolve) => (seen = resolve));
+    Object.assign(strategy, { refresh: undefined, isReplaced });
     const first = await managed.signIn(Credential.apiKey('first'));
     await clock.advance(5_000);
     expect(manager.get()).toBe(first); // looks in the background

@@ -7,6 +7,7 @@ import type { CredentialStore } from '../../src/contract/credential-store';
 import { CredentialManager, type CredentialManagerOptions } from '../../src/credentials/credential-manager';
 import { type AuthEvents, EventHub } from '../../src/events';
 import { MemoryStore } from '../support/memory-store';
+import { ownDetail } from './managed';
 import {
   conflict,
   fails,

@@ -55,12 +55,13 @@ function lacks(env: Record<string, string> = {}): string {
     expectNoSecret(error, [apiToken]);
     expect(error).toMatchObject({ code: 'ERR_AUTH_NO_STRATEGY' });
     const lines = (error as Error).message.split('\n');
-    expect(lines.slice(1, 4)).toEqual([
+    expect(lines.slice(1, 5)).toEqual([
       '- api-token: QELOS_API_TOKEN',
+      '- api-token-file: QELOS_API_TOKEN_FILE',
       '- session: QELOS_ACCESS_TOKEN or QELOS_REFRESH_TOKEN',
       '- oauth-refresh: QELOS_USERNAME, QELOS_PASSWORD',
     ]);
-    return lines[4] ?? '';
+    return lines[5] ?? '';
   }
   throw new Error('a strategy was chosen');
 }
@@ -74,6 +75,7 @@ describe('the log-in of the Qelos CLI', () => {
       source: '~/.qelos/credentials.json',
       skipped: [
         { name: 'api-token', missing: ['QELOS_API_TOKEN'] },
+        { name: 'api-token-file', missing: ['QELOS_API_TOKEN_FILE'] },
         { name: 'session', missing: ['QELOS_ACCESS_TOKEN or QELOS_REFRESH_TOKEN'] },
         { name: 'oauth-refresh', missing: ['QELOS_USERNAME', 'QELOS_PASSWORD'] },
       ],

@@ -2,6 +2,7 @@ import { describe, expect, it, jest } from '@jest/globals';
 import type { AuthStrategy } from '../../src/contract/auth-strategy';
 import { Credential } from '../../src/contract/credential';
 import { ApiTokenStrategy } from '../../src/strategies/api-token';
+import { ApiTokenFileStrategy } from '../../src/strategies/api-token-file';
 import { OAuthRefreshStrategy } from '../../src/strategies/oauth-refresh';
 import { StrategyResolver } from '../../src/strategies/resolver';
 import { expectNoSecret } from '../support/sinks';
@@ -14,6 +15,7 @@ function own(name: string, missing: readonly string[] = []): AuthStrategy {
 
 const builtIn = (config: { apiToken?: string; apiTokenFile?: string; username?: string; password?: string } = {}) => [
   new ApiTokenStrategy({ url, ...config }),
+  new ApiTokenFileStrategy({ url, ...config }),
   new OAuthRefreshStrategy({ url, ...config }),
 ];
 const session = { username: 'u', password: 'p' };
@@ -21,7 +23,8 @@ const session = { username: 'u', password: 'p' };
 describe('the order of choice', () => {
   it.each<[string, AuthStrategy[], string | undefined, string]>([
     ['a token', builtIn({ apiToken: 't' }), undefined, 'api-token'],
-    ['a token in a file', builtIn({ apiTokenFile: '/t' }), undefined, 'api-token'],
+    ['a token in a file', builtIn({ apiTokenFile: '/t' }), undefined, 'api-token-file'],
+    ['a file before a user name', builtIn({ apiTokenFile: '/t', ...session }).reverse(), undefined, 'api-token-file'],
     ['a user name and a password', builtIn(session), undefined, 'oauth-refresh'],
     ['both: the token wins', builtIn({ apiToken: 't', ...session }), undefined, 'api-token'],
     ['both, whichever is registered first', builtIn({ apiToken: 't', ...session }).reverse(), undefined, 'api-token'],
@@ -57,6 +60,7 @@ describe('the order of choice', () => {
       { name: 'b', missing: ['B_KEY'] },
       { name: 'c', missing: ['C'] },
       { name: 'api-token', missing: ['QELOS_API_TOKEN'] },
+      { name: 'api-token-file', missing: ['QELOS_API_TOKEN_FILE'] },
     ]);
   });
 
@@ -84,7 +88,9 @@ describe('F16 no choice', () => {
       expect.objectContaining({
         name: 'AuthError',
         code: 'ERR_AUTH_NO_STRATEGY',
-        message: expect.stringContaining('- x: X_KEY\n- api-token: QELOS_API_TOKEN\n- oauth-refresh: QELOS_PASSWORD'),
+        message: expect.stringContaining(
+          '- x: X_KEY\n- api-token: QELOS_API_TOKEN\n- api-token-file: QELOS_API_TOKEN_FILE\n- oauth-refresh: QELOS_PASSWORD',
+        ),
       }),
     );
   });
@@ -95,7 +101,7 @@ describe('F16 no choice', () => {
       expect.objectContaining({
         code: 'ERR_AUTH_CONFIG',
         message: expect.stringContaining('QELOS_AUTH_STRATEGY'),
-        hint: expect.stringContaining('x, api-token, oauth-refresh'),
+        hint: expect.stringContaining('x, api-token, api-token-file, oauth-refresh'),
       }),
     );
   });

@@ -101,7 +101,10 @@ describe('a session that exists', () => {
     expect(open({ ...tokens, apiToken: server.issueApiToken() }).strategy.name).toBe('api-token');
     const auth = open({ ...tokens, username, password });
     expect(auth.strategy.name).toBe('session');
-    expect(auth.strategy.skipped).toEqual([{ name: 'api-token', missing: ['QELOS_API_TOKEN'] }]);
+    expect(auth.strategy.skipped).toEqual([
+      { name: 'api-token', missing: ['QELOS_API_TOKEN'] },
+      { name: 'api-token-file', missing: ['QELOS_API_TOKEN_FILE'] },
+    ]);
   });
 
   it.each(['accessToken', 'refreshToken'] as const)('shows no %s', async (name) => {
