@@ -1,10 +1,22 @@
 // Compares the public API of each entry with its report in etc/, or writes the reports anew with --local.
+
+import { readFileSync } from 'node:fs';
 import { Extractor, ExtractorConfig } from '@microsoft/api-extractor';
 import { ENTRIES, moduleOf } from './entries.mjs';
 
 const localBuild = process.argv.includes('--local');
 const configObjectFullPath = `${process.cwd()}/api-extractor.json`;
 const template = ExtractorConfig.loadFile(configObjectFullPath);
+
+/** Whether a type that an entry shows, and does not export, is one that users import from the main entry. */
+function isOfTheMainEntry({ messageId, text }) {
+  if (messageId !== 'ae-forgotten-export') return false;
+  const [, name] = /symbol "(\w+)"/.exec(text);
+  // Declared there, or a member of a namespace.
+  return new RegExp(`^(?:export .*\\b(?:class|interface|type) ${name}\\b|        ${name},$)`, 'm').test(mainReport());
+}
+
+const mainReport = () => readFileSync('etc/qelos-auth.api.md', 'utf8');
 
 for (const entry of ENTRIES) {
   const config = ExtractorConfig.prepare({
@@ -19,6 +31,11 @@ for (const entry of ENTRIES) {
     configObjectFullPath,
     packageJsonFullPath: `${process.cwd()}/package.json`,
   });
-  const { succeeded } = Extractor.invoke(config, { localBuild });
+  const { succeeded } = Extractor.invoke(config, {
+    localBuild,
+    messageCallback(message) {
+      if (entry !== '' && isOfTheMainEntry(message)) message.handled = true;
+    },
+  });
   if (!succeeded) process.exitCode = 1;
 }

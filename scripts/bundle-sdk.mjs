@@ -14,7 +14,6 @@ const { metafile } = await build({
   format: 'cjs',
   platform: 'node',
   target: 'node20',
-  sourcemap: true,
   keepNames: true,
   metafile: true,
   logLevel: 'warning',
@@ -25,10 +24,15 @@ const isOfTheSdk = (file) => file === entry || file.includes('/@qelos/sdk/dist/'
 const unexpected = Object.keys(metafile.inputs).filter((file) => !isOfTheSdk(file));
 if (unexpected.length > 0) throw new Error(`must not be bundled with the SDK: ${unexpected.join(', ')}`);
 
+// Its manifest names another licence than the file it ships. Which of them holds is its authors' to say: both go along.
 const manifestPath = createRequire(import.meta.url).resolve('@qelos/sdk/package.json');
-const { name, version, license } = JSON.parse(await readFile(manifestPath, 'utf8'));
-const text = await readFile(manifestPath.replace(/package\.json$/, 'LICENSE'), 'utf8');
+const { name, version, license, author } = JSON.parse(await readFile(manifestPath, 'utf8'));
+if (license !== 'MIT') throw new Error(`${name} ${version} is under ${license}: its text has to go along`);
+const shipped = await readFile(manifestPath.replace(/package\.json$/, 'LICENSE'), 'utf8');
+const holder = author?.name ?? author ?? `the authors of ${name}`;
+const mit = (await readFile('LICENSE', 'utf8')).replace(/^Copyright .*$/m, `Copyright (c) ${holder}`);
 await writeFile(
   'dist/THIRD_PARTY_LICENSES.txt',
-  `${outfile} contains ${name} ${version} (package.json: "license": "${license}"), which ships this LICENSE file:\n\n${text}`,
+  `${outfile.replace('dist/', '')} contains ${name} ${version}. Its package.json says "license": "${license}", which is this text:\n\n${mit}
+The LICENSE file that it ships is another one:\n\n${shipped}`,
 );

@@ -3,11 +3,13 @@
 // the packages in examples/strategies/ are users too, each with tests of its own.
 //
 // KEEP=1 leaves the scratch projects in place and says where they are.
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import {
   copyFileSync,
   cpSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -15,7 +17,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join, posix, resolve } from 'node:path';
+import { checkReadme } from './check-readme.mjs';
 
 const LIMIT_MS = 240_000;
 const NODE_RELEASES = [20, 22, 24];
@@ -137,23 +140,42 @@ function checkRuntimes(label, dir, program = process.execPath) {
     check(`${label}: ${file}${file === 'both.mjs' ? ' (F58)' : ''}`, () => void run(dir, program, file));
 }
 
-/** Other Node releases come from npm, which has them for most platforms. */
-function checkNodeRelease(dir, release) {
+/** The program of a Node release: this one, or what npm has for most platforms; undefined if it has none. */
+function nodeOf(release) {
+  if (process.version.startsWith(`v${release}.`)) return process.execPath;
   const platform = process.platform === 'win32' ? 'win' : process.platform;
   const name = `node-${platform}-${process.arch}`;
   const home = join(scratch, `node-${release}`);
-  let missing;
   try {
-    run(dir, 'npm', 'install', '--prefix', home, '--no-audit', '--no-fund', '--loglevel=error', `${name}@${release}`);
+    const quiet = ['--no-audit', '--no-fund', '--loglevel=error'];
+    if (!existsSync(home)) run('.', 'npm', 'install', '--prefix', home, ...quiet, `${name}@${release}`);
   } catch (error) {
     // Only a package that does not exist is no fault: E404 for the platform, ETARGET for the release.
     if (!(error instanceof CheckFailed && /E404|ETARGET|EBADPLATFORM/.test(error.message))) throw error;
-    missing = `npm has no ${name}@${release}`;
   }
-  if (missing) return check(`Node ${release}`, () => missing);
   const binaries = join(home, 'node_modules', name, 'bin');
-  const program = ['node', 'node.exe'].map((file) => join(binaries, file)).find(existsSync);
+  return ['node', 'node.exe'].map((file) => join(binaries, file)).find(existsSync);
+}
+
+function checkNodeRelease(dir, release) {
+  const program = nodeOf(release);
+  if (program === undefined) return check(`Node ${release}`, () => 'npm has none for this platform');
   checkRuntimes(`Node ${run(dir, program, '--version').trim()}`, dir, program);
+}
+
+/** The README's quick start against an embedded Qelos, which runs in a process of its own with the packed library. */
+async function checkReadmeAgainstServer(current, tarball) {
+  const server = spawn(process.execPath, [join(current, 'serve-readme.cjs')], { stdio: ['ignore', 'pipe', 'inherit'] });
+  try {
+    const [env] = await once(server.stdout, 'data');
+    const parent = join(scratch, 'readme');
+    mkdirSync(parent);
+    // What the README has its readers type is for a shell.
+    const shell = (cwd, command) => run(cwd, ...(process.platform === 'win32' ? ['cmd', '/c'] : ['sh', '-c']), command);
+    checkReadme({ parent, tarball, env: String(env), run: shell, check, newerNode: nodeOf(24) });
+  } finally {
+    server.kill();
+  }
 }
 
 function checkLoaders(dir) {
@@ -267,16 +289,38 @@ function checkStrategyPackage(name, tarball) {
   });
 }
 
+/** Tests are named for who reads the repository, and are not in the package. */
+const ONLY_IN_THE_REPOSITORY = /^(?:tests|\.github)\//;
+
+/** Readers of the installed package, and of its page at npm, follow the same links as those of the repository. */
+function checkLinks(files) {
+  const shipped = new Set(files.map(({ path }) => path));
+  const dead = [...shipped]
+    .filter((path) => path.endsWith('.md'))
+    .flatMap((path) => {
+      const links = [...readFileSync(path, 'utf8').matchAll(/\]\(([^)\s#]+)[^)]*\)/g)].map(([, link]) => link);
+      const local = links.filter((link) => !/^[a-z]+:/.test(link)).map((link) => posix.join(posix.dirname(path), link));
+      const isThere = (file) =>
+        shipped.has(file) || files.some((other) => other.path.startsWith(`${file.replace(/\/$/, '')}/`));
+      return local
+        .filter((file) => !ONLY_IN_THE_REPOSITORY.test(file) && !isThere(file))
+        .map((file) => `${path}: ${file}`);
+    });
+  if (dead.length > 0) throw new CheckFailed(`links to files that are not in the package:\n${dead.join('\n')}`);
+}
+
 try {
-  const [{ filename }] = JSON.parse(
+  const [{ filename, files }] = JSON.parse(
     run('.', 'npm', 'pack', '--json', '--ignore-scripts', '--pack-destination', scratch),
   );
   const tarball = `file:${resolve(scratch, filename)}`;
+  check('links of the documents lead to files of the package', () => checkLinks(files));
 
   const current = createCurrentProject(tarball);
   checkRuntimes(`Node ${process.version}`, current);
   checkCommand(current);
   checkTemplate(current, tarball);
+  await checkReadmeAgainstServer(current, tarball);
   checkLoaders(current);
   checkTestRunners(current);
   for (const version of COMPILERS) checkCompiler(`TypeScript ${version}`, current, version);

@@ -21,7 +21,7 @@ declare module 'axios' {
   // biome-ignore lint/suspicious/noExplicitAny: see above
   interface AxiosRequestConfig<D = any, P = any> {
     /** Send this request as it was written: without credential, with whatever headers it has. */
-    skipAuth?: boolean;
+    skipAuth?: boolean | undefined;
   }
 }
 
@@ -50,6 +50,10 @@ export class Account {
   readonly #sdkCalls: SdkCalls;
   #sdk: QelosAdministratorSDK | undefined;
 
+  /** Not for plugins: an account is a part of a `QelosAuth`, or a tenant's handle. */
+  constructor(made: never);
+  /** @internal */
+  constructor(parts: AccountParts);
   constructor({ url, source, strategy, events, axios: defaults, transport }: AccountParts) {
     this.#url = url;
     this.#strategy = strategy;

@@ -1,5 +1,6 @@
 import { inspect } from 'node:util';
 import { AuthError } from './contract/auth-error';
+import { given } from './own-properties';
 
 /** Where the Qelos instance is and what may be used to sign in. Secrets are strings as the server takes them. */
 export interface AuthConfig {
@@ -144,25 +145,9 @@ export function loadAuthConfig(
   return new LoadedAuthConfig(settings as AuthConfig);
 }
 
-/**
- * A property that somebody gave an object or its class; not one of the prototype that all objects share, where a polluted one
- * would count as a setting of everybody's.
- */
-export function given<T extends object, K extends keyof T>(from: T, name: K): T[K] | undefined {
-  let holder: object = from;
-  for (let next: object | null; !Object.hasOwn(holder, name); holder = next) {
-    next = Object.getPrototypeOf(holder);
-    if (next === null) break;
-    if (Object.getPrototypeOf(next) === null && Object.hasOwn(next, name)) return undefined;
-  }
-  return from[name];
-}
-
-/** Names a setting as its user knows it. */
-function label(setting: keyof typeof VARIABLES, overrides: Partial<AuthConfig>): string {
-  return given(overrides, setting) === undefined
-    ? VARIABLES[setting]
-    : `${VARIABLES[setting]} (option config.${setting})`;
+/** Settings that somebody registered as a plain object, checked like any other; those that have been checked as they are. */
+export function checkedConfig(config: AuthConfig): AuthConfig {
+  return config instanceof LoadedAuthConfig ? config : loadAuthConfig({}, config);
 }
 
 function readSettings(
@@ -172,9 +157,10 @@ function readSettings(
 ): Partial<AuthConfig> {
   const settings: { -readonly [K in keyof AuthConfig]?: AuthConfig[K] } = Object.create(null);
   for (const setting of Object.keys(VARIABLES) as (keyof typeof VARIABLES)[]) {
-    const raw = given(overrides, setting) ?? given(env, VARIABLES[setting]);
+    const override = given(overrides, setting);
+    const raw = override ?? given(env, VARIABLES[setting]);
     if (raw === undefined) continue;
-    const name = label(setting, overrides);
+    const name = override === undefined ? VARIABLES[setting] : `${VARIABLES[setting]} (option config.${setting})`;
     if (typeof raw !== 'string') {
       faults.push(`${name} must be a string, and is of type ${typeof raw}`);
       continue;

@@ -1,26 +1,148 @@
-import { type AuthConfig, loadAuthConfig } from './config';
+import { type AuthConfig, checkedConfig } from './config';
+import { AuthError } from './contract/auth-error';
+import type { StrategyObject } from './contract/auth-strategy';
+import { assemble, type QelosAuthOptions } from './create-qelos-auth';
 import { nameOf } from './credentials/obtain-errors';
-import { type DependencyContainer, type InjectionToken, container as rootContainer } from './di';
-import { checkedTransport } from './http/transport';
-import { type InstanceOptions, QelosAuth } from './qelos-auth';
-import { ApiTokenStrategy } from './strategies/api-token';
-import { ApiTokenFileStrategy } from './strategies/api-token-file';
-import { BUILT_IN, strategiesOf } from './strategies/built-in';
-import { CliLoginStrategy, loadConfigOrCli } from './strategies/cli-login';
-import { OAuthRefreshStrategy } from './strategies/oauth-refresh';
+import type { DependencyContainer, InjectionToken } from './di';
+import { ownOptions } from './own-properties';
+import { QelosAuth } from './qelos-auth';
+import { BUILT_IN, builtInStrategies } from './strategies/built-in';
+import { loadConfigOrCli } from './strategies/cli-login';
 import { StrategyResolver } from './strategies/resolver';
-import { SessionStrategy } from './strategies/session';
-import { AUTH_CONFIG, AUTH_STRATEGY, CREDENTIAL_STORE, QELOS_HTTP, QELOS_SDK } from './tokens';
+import {
+  AUTH_CONFIG,
+  AUTH_ENV,
+  AUTH_STRATEGY,
+  CREDENTIAL_STORE,
+  type Environment,
+  QELOS_HTTP,
+  QELOS_SDK,
+  qelosTokens,
+} from './tokens';
 
-export interface QelosAuthOptions extends InstanceOptions {
-  /** Where settings are read from. Default: `process.env`, when the first of them is needed. */
-  env?: Readonly<Record<string, string | undefined>>;
-  /** Settings that win over `env`. */
-  config?: Partial<AuthConfig>;
+/** What {@link registerQelosAuth} can be given: what `createQelosAuth` takes, and what only a container has a use for. */
+export interface RegisterOptions extends Omit<QelosAuthOptions, 'config'> {
+  /**
+   * Settings that win over `env`; or a function that gives them, with what the container holds. It is called once, when the first
+   * of them is needed.
+   */
+  config?: Partial<AuthConfig> | ((container: DependencyContainer) => Partial<AuthConfig>) | undefined;
+  /**
+   * Registers one more account, under `qelosTokens(name)`, beside the one without a name. It takes no setting of that one: not its
+   * `AUTH_CONFIG`, nor its strategies, and an environment only as the option `env`. Default: the container's own account.
+   */
+  name?: string | undefined;
 }
 
 /** What makes a container differ from its parent. */
-const INPUTS = [AUTH_CONFIG, AUTH_STRATEGY, CREDENTIAL_STORE] as InjectionToken[];
+const INPUTS: readonly InjectionToken[] = [AUTH_CONFIG, AUTH_STRATEGY, CREDENTIAL_STORE];
+
+/**
+ * Registers everything in a tsyringe container: `QELOS_HTTP`, `QELOS_SDK`, `QelosAuth`, `AUTH_CONFIG`, `AUTH_ENV`,
+ * `StrategyResolver`, and the built-in strategies under `AUTH_STRATEGY`. Nothing is read or checked until something of it is
+ * resolved. Where it is called twice, the last call counts.
+ *
+ * A child container shares its parent's instance, unless it has an `AUTH_CONFIG`, `AUTH_STRATEGY` or `CREDENTIAL_STORE` of
+ * its own: then it gets an instance of its own, and so do its children. `container.dispose()` closes what it made.
+ *
+ * ```ts
+ * registerQelosAuth(container, { config: (c) => ({ url: c.resolve(Settings).qelosUrl, apiToken: c.resolve(Settings).token }) });
+ * registerQelosAuth(container, { name: 'audit', config: { url, apiToken: auditToken } });
+ * ```
+ *
+ * @throws nothing; resolving throws AuthError if the configuration is wrong, or if something of it needs the account that is just
+ *   being made. (tsyringe keeps only the message of an error that comes up inside a constructor's injection: resolve `QelosAuth`
+ *   first.)
+ */
+export function registerQelosAuth(container: DependencyContainer, given: RegisterOptions = {}): void {
+  const options = ownOptions(given);
+  const { name, env = name === undefined ? undefined : {}, strategies = [], store } = options;
+  // An account with a name has its inputs in a container of its own, where they don't mix with those of the other.
+  const home = name === undefined ? container : apartFrom(container);
+  const environment = () => env ?? process.env;
+  const owners = new WeakMap<DependencyContainer, Owner>();
+  const ownerOf = (asked: DependencyContainer): Owner => {
+    const nearest = name === undefined ? nearestWithInputs(asked, home) : home;
+    const owner =
+      owners.get(nearest) ?? new Owner(nearest, environment, options, name === undefined ? nearest : container);
+    owners.set(nearest, owner);
+    return owner;
+  };
+  const load = once(() => loadConfigOrCli(environment(), overridesOf(options, container)));
+
+  home.register(AUTH_ENV, { useFactory: environment });
+  home.register(AUTH_CONFIG, { useFactory: () => configOf(home, load) });
+  for (const strategy of new Set(strategies)) {
+    if (typeof strategy === 'function') home.register(AUTH_STRATEGY, { useClass: strategy as never });
+    else home.register(AUTH_STRATEGY, { useValue: strategy });
+  }
+  for (const index of BUILT_IN.keys()) {
+    home.register(AUTH_STRATEGY, { useFactory: (asked) => ownerOf(asked).builtIn()[index] as StrategyObject });
+  }
+  if (store) home.register(CREDENTIAL_STORE, { useValue: store });
+  home.register(StrategyResolver, { useFactory: (asked) => new StrategyResolver(ownerOf(asked).candidates()) });
+
+  const tokens = name === undefined ? { auth: QelosAuth, http: QELOS_HTTP, sdk: QELOS_SDK } : qelosTokens(name);
+  container.register<QelosAuth>(tokens.auth, { useFactory: (asked) => ownerOf(asked).auth('QelosAuth') });
+  container.register(tokens.http, { useFactory: (asked) => ownerOf(asked).auth('QELOS_HTTP').http });
+  container.register(tokens.sdk, { useFactory: (asked) => ownerOf(asked).auth('QELOS_SDK').sdk });
+}
+
+/** A child whose inputs are none of the parent's account: to what is made in it, that is the same as to everybody else. */
+function apartFrom(container: DependencyContainer): DependencyContainer {
+  const child = container.createChildContainer();
+  for (const token of [QelosAuth, QELOS_HTTP, QELOS_SDK]) {
+    child.register<unknown>(token, { useFactory: () => container.resolve<unknown>(token) });
+  }
+  return child;
+}
+
+/** A container that has inputs of its own, and what is made of them: each part once, when it is first needed. */
+class Owner {
+  readonly builtIn: () => readonly StrategyObject[];
+  /** The strategies to choose from; a child that registers one hides all those of its parent, and the built-in ones are always there. */
+  readonly candidates: () => readonly StrategyObject[];
+  readonly #auth: () => QelosAuth;
+  #isMaking = false;
+  /** What was asked for while it was being made. */
+  #cyclic: string | undefined;
+
+  /** @param disposer - the container whose `dispose()` closes the account */
+  constructor(
+    container: DependencyContainer,
+    environment: () => Environment,
+    { axios, transport, logger, name, strategies = [] }: RegisterOptions,
+    disposer: DependencyContainer,
+  ) {
+    const config = once(() => checkedConfig(container.resolve(AUTH_CONFIG)));
+    this.builtIn = once(() => builtInStrategies(config(), environment()));
+    this.candidates = once(() => [...customStrategies(container, strategies), ...this.builtIn()]);
+    this.#auth = once(() => {
+      const store = container.isRegistered(CREDENTIAL_STORE, true) ? container.resolve(CREDENTIAL_STORE) : undefined;
+      const [env, candidates] = [environment(), this.candidates()];
+      const auth = assemble({ config: config(), candidates, env, store, axios, transport, logger, name });
+      disposer.resolve(Lifetime).auth = auth;
+      return auth;
+    });
+  }
+
+  /** @param token - the name of what is asked for, for the error that says that it needs itself */
+  auth(token: string): QelosAuth {
+    if (this.#isMaking) {
+      this.#cyclic = token;
+      throw needsItself(token);
+    }
+    this.#isMaking = true;
+    try {
+      return this.#auth();
+    } catch (error) {
+      throw this.#cyclic === undefined ? error : needsItself(this.#cyclic, error);
+    } finally {
+      this.#isMaking = false;
+      this.#cyclic = undefined;
+    }
+  }
+}
 
 /** Lets `container.dispose()` close what the container made; it disposes of instances of classes only. */
 class Lifetime {
@@ -31,114 +153,48 @@ class Lifetime {
   }
 }
 
-/**
- * Registers everything in a tsyringe container: `QELOS_HTTP`, `QELOS_SDK`, `QelosAuth`, `AUTH_CONFIG`, `StrategyResolver`,
- * and the built-in strategies under `AUTH_STRATEGY`. Nothing is read or checked until something of it is resolved.
- *
- * A child container shares its parent's instance, unless it has an `AUTH_CONFIG`, `AUTH_STRATEGY` or `CREDENTIAL_STORE` of
- * its own: then it gets an instance of its own, and so do its children. `container.dispose()` closes what it made.
- *
- * @throws nothing; resolving throws AuthError if the configuration is wrong. (tsyringe keeps only the message of an error
- *   that comes up inside a constructor's injection: resolve `QelosAuth` first.)
- */
-export function registerQelosAuth(container: DependencyContainer, given: QelosAuthOptions = {}): void {
-  // Without a prototype, so that a polluted one is nobody's option.
-  const options: QelosAuthOptions = Object.assign(Object.create(null), given);
-  const { env, config, strategies = [], store } = options;
-  if (config || env || !container.isRegistered(AUTH_CONFIG)) {
-    const load = once(() => loadConfigOrCli(env, config));
-    container.register(AUTH_CONFIG, { useFactory: load });
-  }
-  for (const strategy of new Set(strategies)) {
-    if (typeof strategy === 'function') container.register(AUTH_STRATEGY, { useClass: strategy as never });
-    else container.register(AUTH_STRATEGY, { useValue: strategy });
-  }
-  container.register(AUTH_STRATEGY, { useClass: ApiTokenStrategy });
-  container.register(AUTH_STRATEGY, { useClass: ApiTokenFileStrategy });
-  container.register(AUTH_STRATEGY, { useClass: SessionStrategy });
-  container.register(AUTH_STRATEGY, { useClass: OAuthRefreshStrategy });
-  const cliLogin = (asked: DependencyContainer) =>
-    new CliLoginStrategy(checked(asked.resolve(AUTH_CONFIG)), env ?? process.env);
-  container.register(AUTH_STRATEGY, { useFactory: cliLogin });
-  if (store) container.register(CREDENTIAL_STORE, { useValue: store });
+/** What our registration of AUTH_CONFIG gives while those of others are looked for. */
+const OURS: AuthConfig = { url: '' };
+const lookedThrough = new WeakSet<DependencyContainer>();
 
-  const made = new WeakMap<DependencyContainer, QelosAuth>();
-  const authOf = (asked: DependencyContainer): QelosAuth => {
-    const owner = ownerOf(asked, container);
-    let auth = made.get(owner);
-    if (!auth) {
-      auth = makeAuth(owner, options);
-      made.set(owner, auth);
-      owner.resolve(Lifetime).auth = auth;
-    }
-    return auth;
-  };
-  container.register(StrategyResolver, { useFactory: (asked) => resolverOf(asked, env) });
-  container.register(QelosAuth, { useFactory: authOf });
-  container.register(QELOS_HTTP, { useFactory: (asked) => authOf(asked).http });
-  container.register(QELOS_SDK, { useFactory: (asked) => authOf(asked).sdk });
+/** The configuration that somebody else registered in a container, before us or after; else ours. */
+function configOf(container: DependencyContainer, load: () => AuthConfig): AuthConfig {
+  if (lookedThrough.has(container)) return OURS;
+  lookedThrough.add(container);
+  try {
+    return container.resolveAll(AUTH_CONFIG).findLast((config) => config !== OURS) ?? load();
+  } finally {
+    lookedThrough.delete(container);
+  }
 }
 
-/**
- * The same without touching a container of yours; strategy classes may still inject what the global one holds.
- *
- * @throws AuthError `ERR_AUTH_CONFIG`, `ERR_AUTH_INSECURE_URL` or `ERR_AUTH_NO_STRATEGY`
- */
-export function createQelosAuth(options: QelosAuthOptions = {}): QelosAuth {
-  const container = rootContainer.createChildContainer();
-  registerQelosAuth(container, { env: process.env, ...options });
-  return container.resolve(QelosAuth);
-}
-
-function makeAuth(container: DependencyContainer, { axios, env, transport, logger }: QelosAuthOptions): QelosAuth {
-  const config = checked(container.resolve(AUTH_CONFIG));
-  const selection = resolverOf(container, env, config).resolve(config.strategy);
-  const store = container.isRegistered(CREDENTIAL_STORE, true) ? container.resolve(CREDENTIAL_STORE) : undefined;
-  return new QelosAuth({
-    config,
-    selection,
-    store,
-    axios,
-    transport: checkedTransport(transport),
-    logger,
-    other: (config, options) => makeOther(config, { ...(transport && { transport }), ...options }),
+function overridesOf({ config }: RegisterOptions, container: DependencyContainer): Partial<AuthConfig> | undefined {
+  const overrides = typeof config === 'function' ? config(container) : config;
+  if (!(overrides instanceof Promise)) return overrides;
+  overrides.catch(() => {}); // it would come too late
+  throw new AuthError('ERR_AUTH_CONFIG', 'The option config is a function that returns a promise.', {
+    hint: 'A container resolves nothing asynchronously: load the settings first, and register then.',
   });
 }
 
-/** Nothing registered in the global container counts here: it was meant for another instance. */
-function makeOther(config: Partial<AuthConfig>, options: InstanceOptions): QelosAuth {
-  const container = rootContainer.createChildContainer();
-  if (!options.store) container.register(CREDENTIAL_STORE, { useFactory: () => undefined as never });
-  registerQelosAuth(container, { ...options, config, env: {} });
-  return container.resolve(QelosAuth);
-}
-
-/** A child that registers one strategy hides all those of its parent; the built-in ones are always there, and only once. */
-function resolverOf(
-  container: DependencyContainer,
-  env: QelosAuthOptions['env'] = process.env,
-  config = checked(container.resolve(AUTH_CONFIG)),
-): StrategyResolver {
-  const registered = [...new Set(container.resolveAll(AUTH_STRATEGY))]; // one that was registered twice counts once
-  const custom = registered.filter((candidate) => !BUILT_IN.some(({ Strategy }) => candidate.constructor === Strategy));
-  // Taken as it is: to make another one would be to look for the file once more.
-  const cliLogin = registered.findLast((candidate) => nameOf(candidate) === 'cli-login');
-  const builtIn = [
-    ...strategiesOf(config),
-    new ApiTokenFileStrategy(config),
-    new SessionStrategy(config),
-    cliLogin ?? new CliLoginStrategy(config, env),
-  ];
-  return new StrategyResolver([...custom, ...builtIn]);
-}
-
-/** A configuration that somebody registered as a plain object is checked like any other. */
-function checked(config: AuthConfig): AuthConfig {
-  return loadAuthConfig({}, config);
+/**
+ * What others than us have registered. A class that was registered twice is made twice, and is one strategy all the same;
+ * instances that somebody has given are as many as they are.
+ */
+function customStrategies(container: DependencyContainer, given: readonly unknown[]): StrategyObject[] {
+  const custom: StrategyObject[] = [];
+  for (const strategy of new Set(container.resolveAll(AUTH_STRATEGY))) {
+    const Class = strategy.constructor;
+    if (BUILT_IN.some(({ Strategy }) => Strategy === Class)) continue;
+    const isAnother = Class === Object || given.includes(strategy);
+    const isSame = (other: StrategyObject) => other.constructor === Class && nameOf(other) === nameOf(strategy);
+    if (isAnother || !custom.some(isSame)) custom.push(strategy);
+  }
+  return custom;
 }
 
 /** The nearest container, from the asked one up to the registering one, that has inputs of its own. */
-function ownerOf(asked: DependencyContainer, home: DependencyContainer): DependencyContainer {
+function nearestWithInputs(asked: DependencyContainer, home: DependencyContainer): DependencyContainer {
   // tsyringe keeps a container's parent to itself.
   const parentOf = (container: DependencyContainer) =>
     (container as unknown as { parent?: DependencyContainer }).parent;
@@ -146,6 +202,15 @@ function ownerOf(asked: DependencyContainer, home: DependencyContainer): Depende
     if (INPUTS.some((token) => (current as DependencyContainer).isRegistered(token))) return current;
   }
   return home;
+}
+
+/** @param error - what tsyringe made of this error on its way up: it says which classes lie between */
+function needsItself(token: string, error?: unknown): AuthError {
+  const message = error instanceof Error ? error.message : '';
+  const classes = [...message.matchAll(/ of "([^"]+)" constructor\. Reason:/g)].map(([, name]) => name);
+  return new AuthError('ERR_AUTH_CONFIG', `${token} needs itself: ${[token, ...classes, token].join(' → ')}.`, {
+    hint: 'A strategy, the store or the configuration is made before the account is, so it cannot inject QelosAuth, QELOS_HTTP or QELOS_SDK, nor any class that does. In a strategy, call the server by context.http; give the account itself a name of its own if it is another one that is meant.',
+  });
 }
 
 function once<T>(make: () => T): () => T {

@@ -1,5 +1,6 @@
 import { channel } from 'node:diagnostics_channel';
 import { debuglog } from 'node:util';
+import { promptAtTerminal } from './action-prompt';
 import { type AuthErrorCode, kindOf } from './contract/auth-error';
 import { type Logger, logTo } from './logger';
 import type { ApiAuthCode } from './qelos/refusal';
@@ -97,8 +98,10 @@ export class EventHub {
   emit<E extends keyof AuthEvents>(event: E, made: Told<E> | (() => Told<E>)): void {
     this.tally.count(event, made);
     const logger = this.#logger;
-    if (!this.#listeners.get(event)?.size && !logger && !diagnostics.hasSubscribers && !debug.enabled) return;
+    const isHeard = this.#listeners.get(event)?.size || logger || diagnostics.hasSubscribers || debug.enabled;
+    if (!isHeard && event !== 'actionRequired') return;
     const detail = { instance: this.#instance, ...resolved(made) } as AuthEvents[E];
+    if (!isHeard) promptAtTerminal(detail as AuthEvents['actionRequired']);
     debug('%s %j', event, detail);
     if (diagnostics.hasSubscribers) diagnostics.publish({ event, ...detail });
     if (logger) harmless(`the logger threw at ${event}`, () => logTo(logger, event, detail));

@@ -1,12 +1,13 @@
 export type { Account } from './account';
 export { type AuthConfig, loadAuthConfig } from './config';
-export { createQelosAuth, type QelosAuthOptions, registerQelosAuth } from './container';
+export { type RegisterOptions, registerQelosAuth } from './container';
 export { AuthError, type AuthErrorCode, type AuthErrorDetails, isAuthError } from './contract/auth-error';
 export type {
   ApiAnswer,
   AuthContext,
   AuthStrategy,
   OutgoingRequest,
+  RequiredAction,
   StrategyObject,
   StrategyOption,
 } from './contract/auth-strategy';
@@ -19,6 +20,7 @@ export type {
   StoreOptions,
   UnlockOptions,
 } from './contract/credential-store';
+export { createQelosAuth, type QelosAuthOptions } from './create-qelos-auth';
 export type { ProbeCall } from './diagnose/account';
 export { type DiagnoseOptions, diagnose } from './diagnose/diagnose';
 export type { Check, CheckId, CheckOutcome, Diagnosis } from './diagnose/diagnosis';
@@ -37,4 +39,15 @@ export { OAuthRefreshStrategy } from './strategies/oauth-refresh';
 export { type Selection, StrategyResolver } from './strategies/resolver';
 export { TenantAuth, type TenantAuthOptions, type TenantEvents } from './tenants/tenant-auth';
 export type { TenantConfig } from './tenants/tenant-settings';
-export { AUTH_CONFIG, AUTH_STRATEGY, CREDENTIAL_STORE, QELOS_HTTP, QELOS_SDK } from './tokens';
+export {
+  AUTH_CONFIG,
+  AUTH_ENV,
+  AUTH_STRATEGY,
+  CREDENTIAL_STORE,
+  type Environment,
+  QELOS_HTTP,
+  QELOS_SDK,
+  type QelosTokens,
+  qelosTokens,
+  type Token,
+} from './tokens';

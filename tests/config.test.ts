@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { inspect, promisify } from 'node:util';
 import { describe, expect, it, jest } from '@jest/globals';
 import { type AuthConfig, isLoopback, loadAuthConfig } from '../src/config';
-import { createQelosAuth } from '../src/container';
 import { AuthError } from '../src/contract/auth-error';
+import { createQelosAuth } from '../src/create-qelos-auth';
 import { expectNoSecret, sinksOf } from './support/sinks';
 
 type Env = Record<string, string | undefined>;

@@ -23,9 +23,8 @@ import {
 } from '../src';
 import { CredentialManager } from '../src/credentials/credential-manager';
 import { EventHub } from '../src/events';
-import { createBareClient } from '../src/http/bare-client';
-import { Origin } from '../src/http/origin';
 import { type QelosServer, startQelosServer } from '../src/testing';
+import { contextFor } from './strategies/obtaining';
 import { expectNoSecret } from './support/sinks';
 
 let server: QelosServer;
@@ -539,7 +538,7 @@ describe('F54 no secret is in any sink', () => {
     await auth.signIn();
     const manager = new CredentialManager({
       strategy: new ApiTokenStrategy(createQelosConfig(config)),
-      context: (signal) => ({ signal, http: createBareClient(server.url, new Origin(server.url), signal, {}) }),
+      context: (signal) => contextFor(server.url, signal),
       events: new EventHub('test'),
       timeoutMs: 1_000,
     });

@@ -37,9 +37,10 @@ test('nothing but sdk/ imports @qelos/sdk', () => {
 
 test('the list of built-in strategies stands in one file of the library', () => {
   const listing = namesWhere((text) =>
-    ['ApiTokenStrategy', 'OAuthRefreshStrategy'].every((s) => text.includes(`new ${s}(`)),
+    ['ApiTokenStrategy', 'OAuthRefreshStrategy'].every((name) => new RegExp(`import .*\\b${name}\\b`).test(text)),
   );
   expect(listing).toEqual(['strategies/built-in.ts']);
+  expect(namesWhere((text) => /\bnew (?:ApiToken|OAuthRefresh|Session|CliLogin)\w*Strategy\(/.test(text))).toEqual([]);
 });
 
 test('package.json exports the entries of scripts/entries.mjs', () => {

@@ -23,6 +23,35 @@ export interface AuthContext {
    * answers of at most 1 MiB and obeys `signal` by itself. Its errors hold no request and no secret.
    */
   readonly http: AxiosInstance;
+  /**
+   * The same for another origin, such as that of a broker or an identity provider: reached like the Qelos instance (adapter,
+   * agents with their certificates, proxy, `transport`), with the same limits and the same `signal`.
+   *
+   * ```ts
+   * const { data } = await context.client('https://id.example').post('/token', form);
+   * ```
+   *
+   * @param baseURL - absolute, `https:` or `http:`, without a user name
+   * @throws AuthError `ERR_AUTH_CONFIG` if it is none
+   */
+  client(baseURL: string): AxiosInstance;
+  /**
+   * Tells that a person has to do something before the sign-in can go on: the event `actionRequired`. Where no one listens for
+   * it and stderr is a terminal, it is printed there. Give `signInTimeoutMs` the time that a person takes.
+   */
+  prompt(action: RequiredAction): void;
+}
+
+/** What a person has to do. It is shown and logged: put no secret in it but a code that is made to be shown. */
+export interface RequiredAction {
+  /** What to do, in a sentence. */
+  readonly message: string;
+  /** The page to open. */
+  readonly url?: string | undefined;
+  /** What to enter there, such as the `user_code` of a device authorization (RFC 8628, 3.2). */
+  readonly code?: string | undefined;
+  /** Until when it can be done. */
+  readonly expiresAt?: Date | undefined;
 }
 
 /** An answer of the API, as far as it is needed to tell a refused credential from anything else. */

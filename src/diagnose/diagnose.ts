@@ -10,9 +10,9 @@ import { checkClock, checkServer, isQelos, type Seen } from './server';
 
 export interface DiagnoseOptions {
   /** A call of yours to make with the account's credential, such as the one that fails. Default: none. */
-  readonly probe?: ProbeCall;
+  readonly probe?: ProbeCall | undefined;
   /** Milliseconds that each call may take. Signing in has `config.timeoutMs` besides. Default: 10,000. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
 }
 
 const DEFAULT_TIMEOUT_MS = 10_000;

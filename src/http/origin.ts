@@ -79,3 +79,11 @@ export function wireUrl(config: AxiosRequestConfig): string {
   const { baseURL: __, ...rest } = config;
   return resolveUrl({ ...rest, url: normalUrl(resolveUrl(target)) });
 }
+
+/** Warns where credentials are sent to a host unencrypted, as somebody has allowed. */
+export function warnOfInsecureUrl(): void {
+  process.emitWarning('QELOS_URL begins with http:// and allowInsecureUrl is set: credentials travel readable.', {
+    type: 'SecurityWarning',
+    code: 'QELOS_AUTH_INSECURE_URL',
+  });
+}

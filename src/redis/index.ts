@@ -14,7 +14,7 @@ export interface RedisCredentialStoreOptions {
   /** 32 random bytes as 64 hexadecimal digits or as base64, the same in all processes: `openssl rand -base64 32`. */
   encryptionKey: EncryptionKey;
   /** Put before each key in Redis. Default: nothing; all keys begin with `qelos-auth:`. */
-  prefix?: string;
+  prefix?: string | undefined;
 }
 
 /**

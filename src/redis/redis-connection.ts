@@ -18,7 +18,9 @@ interface OnDemand {
  */
 export class RedisConnection {
   readonly #client: OnDemand;
+  readonly #running = new Set<Promise<unknown>>();
   #connecting: Promise<unknown> | undefined;
+  #closed = false;
 
   /** @throws AuthError `ERR_AUTH_CONFIG` if it is no URL of Redis, or no client is installed */
   constructor(url: string) {
@@ -30,18 +32,32 @@ export class RedisConnection {
     this.#client = overIoredis(url) ?? overNodeRedis(url) ?? noClient();
   }
 
-  readonly run: RunScript = async (script, key, ...given) => {
+  readonly run: RunScript = (...call) => {
+    const result = this.#run(...call);
+    const settled = result.then(ignore, ignore).finally(() => this.#running.delete(settled));
+    this.#running.add(settled);
+    return result;
+  };
+
+  /** Once what is under way is over: who just ended may still have a lock to let go of. */
+  async close(): Promise<void> {
+    await new Promise(setImmediate);
+    let timer: NodeJS.Timeout | undefined;
+    const tooLong = new Promise((resolve) => (timer = setTimeout(resolve, CONNECT_MS)));
+    await Promise.race([Promise.all(this.#running), tooLong]);
+    clearTimeout(timer);
+    this.#closed = true;
+    this.#client.close();
+  }
+
+  readonly #run: RunScript = async (script, key, ...given) => {
+    if (this.#closed) throw new Error('closed');
     if (!this.#client.isConnected()) {
       this.#connecting ??= this.#client.connect().finally(() => (this.#connecting = undefined));
       await this.#connecting;
     }
     return this.#client.run(script, key, ...given);
   };
-
-  async close(): Promise<void> {
-    await this.#connecting?.catch(() => {});
-    this.#client.close();
-  }
 }
 
 function overIoredis(url: string): OnDemand | undefined {
@@ -78,6 +94,8 @@ function overNodeRedis(url: string): OnDemand | undefined {
     },
   };
 }
+
+function ignore(): void {}
 
 /** An optional peer, or undefined if it is not installed. */
 function installed<T>(load: () => T): T | undefined {

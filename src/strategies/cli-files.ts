@@ -1,6 +1,7 @@
 import { existsSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
-import { faultOf, given } from '../config';
+import { faultOf } from '../config';
+import { given } from '../own-properties';
 import { readSecretFileSync, type UnreadableFile } from './secret-file';
 
 /** A file of the Qelos CLI. */

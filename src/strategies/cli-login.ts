@@ -1,12 +1,12 @@
-import { type AuthConfig, given, loadAuthConfig, VARIABLES } from '../config';
+import { type AuthConfig, loadAuthConfig, VARIABLES } from '../config';
 import { AuthError, isAuthError } from '../contract/auth-error';
 import type { AuthContext, AuthStrategy } from '../contract/auth-strategy';
 import type { Credential } from '../contract/credential';
+import { given } from '../own-properties';
+import type { Environment } from '../tokens';
 import { checkApiToken } from './api-token';
 import { type CliContent, type CliFile, loginFile, projectFile, readCliFile } from './cli-files';
 import { RefusedToken } from './refused-token';
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
  * Authenticates with the API token that the Qelos CLI would use, so that a plugin runs on its developer's machine without further

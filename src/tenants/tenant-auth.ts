@@ -5,9 +5,8 @@ import { AuthError } from '../contract/auth-error';
 import type { StrategyObject } from '../contract/auth-strategy';
 import { closedError } from '../credentials/credential-manager';
 import { type AuthEvents, EventHub } from '../events';
-import { createBareClient } from '../http/bare-client';
-import { Origin } from '../http/origin';
 import { checkedTransport, type Transport } from '../http/transport';
+import { ownOptions } from '../own-properties';
 import type { InstanceOptions } from '../qelos-auth';
 import { type Shared, Tenant } from './tenant';
 import { TenantPool } from './tenant-pool';
@@ -22,26 +21,26 @@ export interface TenantAuthOptions {
    * How many tenants' credentials to keep. The one used longest ago makes room; it signs in anew when it is used again.
    * Default: 10,000.
    */
-  max?: number;
+  max?: number | undefined;
   /**
    * The hosts that tenants' URLs may name: `my.qelos.example`, `my.qelos.example:8443`, or `*.qelos.example` for all below
    * it. One without a port is for the scheme's own port alone. Default: any. Set it where tenants, or anybody you do not trust,
    * can choose a URL: whatever they name is called from inside your network.
    */
-  allowedHosts?: readonly string[];
+  allowedHosts?: readonly string[] | undefined;
   /** Strategies to try for a tenant before the built-in ones, in this order; made whenever a tenant signs in. */
-  strategies?: (config: AuthConfig, tenant: string) => readonly StrategyObject[];
+  strategies?: ((config: AuthConfig, tenant: string) => readonly StrategyObject[]) | undefined;
   /** Defaults of each tenant's axios instance: time-out, agents, headers, an adapter. `baseURL` is always the tenant's URL. */
-  axios?: CreateAxiosDefaults;
+  axios?: CreateAxiosDefaults | undefined;
   /** As {@link InstanceOptions.transport}, for all tenants. */
   transport?: InstanceOptions['transport'];
   /** As {@link InstanceOptions.logger}, for all tenants. */
-  logger?: InstanceOptions['logger'];
+  logger?: InstanceOptions['logger'] | undefined;
   /**
    * Milliseconds that obtaining a tenant's credential, loading its settings included, may take in all. It holds for strategies
    * with a `signInTimeoutMs` as well. Default: 20,000.
    */
-  timeoutMs?: number;
+  timeoutMs?: number | undefined;
 }
 
 const DEFAULT_MAX = 10_000;
@@ -81,8 +80,7 @@ export class TenantAuth {
     load: (tenant: string) => Promise<TenantConfig | undefined> | TenantConfig | undefined,
     options: TenantAuthOptions = {},
   ) {
-    // What somebody put on Object.prototype is no option.
-    const own: TenantAuthOptions = Object.assign(Object.create(null), options);
+    const own = ownOptions(options);
     const { max = DEFAULT_MAX, timeoutMs = DEFAULT_TIMEOUT_MS, strategies, allowedHosts, axios } = own;
     if (!(Number.isInteger(max) && max > 0) || !(Number.isFinite(timeoutMs) && timeoutMs > 0)) {
       throw new AuthError('ERR_AUTH_CONFIG', 'max must be a positive integer, timeoutMs a positive number.', {
@@ -99,8 +97,7 @@ export class TenantAuth {
       settings: new TenantSettings(load, { strategies, allowedHosts }),
       pool: this.#pool,
       moved: new WeakSet(),
-      client: (url, signal) =>
-        createBareClient(url, new Origin(url), signal, { ...(transport && { transport }), ...axios }),
+      connection: { ...(transport && { transport }), ...axios },
       emit: (event, detail) => this.#events.emit(event, detail),
     };
   }

@@ -1,9 +1,8 @@
 import { type AuthConfig, loadAuthConfig } from '../config';
 import { AuthError, isAuthError, kindOf } from '../contract/auth-error';
 import type { StrategyObject } from '../contract/auth-strategy';
-import { Origin } from '../http/origin';
-import { warnOfInsecureUrl } from '../qelos-auth';
-import { strategiesOf } from '../strategies/built-in';
+import { Origin, warnOfInsecureUrl } from '../http/origin';
+import { tenantStrategies } from '../strategies/built-in';
 import { type Selection, StrategyResolver } from '../strategies/resolver';
 import { AllowedHosts } from './allowed-hosts';
 
@@ -84,7 +83,7 @@ export class TenantSettings {
   #choose(config: AuthConfig, tenant: string): Selection {
     try {
       const custom = this.#strategies?.(config, tenant) ?? [];
-      const candidates = [...custom, ...strategiesOf(config)];
+      const candidates = [...custom, ...tenantStrategies(config)];
       return new StrategyResolver(candidates).resolve(config.strategy);
     } catch (error) {
       throw isAuthError(error) ? error : strategiesFailed(error);

@@ -10,6 +10,7 @@ import type { CredentialSource } from '../http/auth-interceptor';
 import type { Transport } from '../http/transport';
 import { isRefusedCredential } from '../qelos/refusal';
 import { takeUser } from '../strategies/sign-in-sdk';
+import { strategyContext } from '../strategies/strategy-context';
 import { Tally } from '../tally';
 import type { Pooled, TenantPool } from './tenant-pool';
 import type { LoadedTenant, TenantSettings } from './tenant-settings';
@@ -21,8 +22,8 @@ export interface Shared extends Pick<EventHub, 'emit'> {
   readonly pool: TenantPool<Tenant>;
   /** Those whose settings, when they were last loaded, named another URL. */
   readonly moved: WeakSet<Tenant>;
-  /** The bare client for an instance, which ends with the signal. */
-  client(url: string, signal: AbortSignal): AuthContext['http'];
+  /** How servers are reached. */
+  readonly connection: CreateAxiosDefaults;
 }
 
 /**
@@ -113,7 +114,7 @@ export class Tenant implements CredentialManagerOptions, CredentialSource, Poole
   }
 
   context(signal: AbortSignal): AuthContext {
-    return contextAt(this.#url, signal, this.#shared);
+    return this.#contextAt(this.#url, this.name, signal);
   }
 
   onFlight(flight: Promise<Credential>): void {
@@ -142,7 +143,7 @@ export class Tenant implements CredentialManagerOptions, CredentialSource, Poole
     const own = strategy.name === this.#chosen?.name ? former : undefined;
     let credential: Credential;
     try {
-      credential = await strategy.signIn(contextAt(url, signal, this.#shared), own);
+      credential = await strategy.signIn(this.#contextAt(url, strategy.name, signal), own);
     } catch (error) {
       throw toAuthError(error, 'sign-in', strategy.name);
     }
@@ -194,16 +195,10 @@ export class Tenant implements CredentialManagerOptions, CredentialSource, Poole
     else moved.delete(this);
     return loaded;
   }
-}
 
-function contextAt(url: string, signal: AbortSignal, shared: Shared): AuthContext {
-  return {
-    signal,
-    // Made when a strategy asks for it: not every one does.
-    get http() {
-      return shared.client(url, signal);
-    },
-  };
+  #contextAt(url: string, strategy: string, signal: AbortSignal): AuthContext {
+    return strategyContext(signal, { url, strategy, connection: this.#shared.connection, events: this.events });
+  }
 }
 
 /** The error that says which tenant it is about. */

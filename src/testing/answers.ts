@@ -25,7 +25,7 @@ export function empty(status: number, headers?: OutgoingHttpHeaders): Answer {
 
 /** What a test has an answer consist of: a string or bytes go out as they are, any other body as JSON. */
 export function answerOf(
-  { status, body, headers }: { status?: number; body?: unknown; headers?: OutgoingHttpHeaders },
+  { status, body, headers }: { status?: number | undefined; body?: unknown; headers?: OutgoingHttpHeaders | undefined },
   usualStatus: number,
 ): Answer {
   const wanted = status ?? usualStatus;

@@ -24,14 +24,14 @@ export interface AuthStrategySuite<
     server: NoInfer<S>,
   ): StrategyUnderTestWithout<NoInfer<Without>> | Promise<StrategyUnderTestWithout<NoInfer<Without>>>;
   /** Starts the server that the credentials are for. Default: `startQelosServer`. */
-  readonly server?: () => Promise<S>;
+  readonly server?: (() => Promise<S>) | undefined;
   /**
    * What nobody can do to this strategy, so that `create` need not say how, and the cases about it are skipped:
    * `['hang']` if it reads a file, `['refuse', 'hang']` if it makes its credential by itself. Default: `[]`.
    */
-  readonly without?: readonly Without[];
+  readonly without?: readonly Without[] | undefined;
   /** Milliseconds that a sign-in may take while everybody answers. Default: 2,000. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
 }
 
 /**

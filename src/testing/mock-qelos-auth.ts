@@ -2,7 +2,7 @@ import type { AxiosAdapter } from 'axios';
 import { registerQelosAuth } from '../container';
 import type { AuthStrategy } from '../contract/auth-strategy';
 import { Credential } from '../contract/credential';
-import { type DependencyContainer, container as rootContainer } from '../di';
+import { containerWith, type DependencyContainer } from '../di';
 import { axiosOf } from '../http/axios';
 import { QelosAuth } from '../qelos-auth';
 import type { IUser } from '../sdk/qelos-sdk.types';
@@ -40,7 +40,7 @@ export interface MockQelosAuthOptions {
  * ```
  */
 export function mockQelosAuth({ url, token, user, container }: MockQelosAuthOptions = {}): QelosAuth {
-  const home = container ?? rootContainer.createChildContainer();
+  const home = container ?? containerWith([]);
   registerQelosAuth(home, {
     config: { url: url ?? 'https://qelos.test', strategy: 'static' },
     env: {},

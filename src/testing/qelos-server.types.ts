@@ -69,9 +69,9 @@ export interface QelosServerCall extends Omit<ReceivedRequest, 'status'> {
  * `headers` say otherwise; any other `body`, `null` too, goes out as JSON; without one, the body is empty.
  */
 export interface QelosServerReply {
-  readonly status?: number;
+  readonly status?: number | undefined;
   readonly body?: unknown;
-  readonly headers?: OutgoingHttpHeaders;
+  readonly headers?: OutgoingHttpHeaders | undefined;
 }
 
 /** Answers the requests to a route. What it throws is answered with 500, and printed as a process warning. */

@@ -3,11 +3,11 @@ import type { IncomingHttpHeaders } from 'node:http';
 /** Which of the requests received to count. What is left out matches all. */
 export interface RequestFilter {
   /** In any letter case. */
-  readonly method?: string;
+  readonly method?: string | undefined;
   /** The path without the query. */
-  readonly path?: string;
+  readonly path?: string | undefined;
   /** The status answered; a request that was reset, or is still waiting, has none. */
-  readonly status?: number;
+  readonly status?: number | undefined;
 }
 
 /** A request as it was received, without its secrets. */

@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, it, jest } from '@jest/globals';
-import axios from 'axios';
 import { AuthError } from '../../src/contract/auth-error';
 import { Credential } from '../../src/contract/credential';
 import { CredentialManager } from '../../src/credentials/credential-manager';
 import { EventHub } from '../../src/events';
+import { contextFor } from '../strategies/obtaining';
 import { webTokenFor } from './json-web-token';
 import { SetClock, settled } from './set-clock';
 
@@ -25,7 +25,7 @@ async function created(): Promise<CredentialManager> {
   const manager = new CredentialManager({
     strategy: { name: 's', signIn, isReplaced },
     events,
-    context: (signal) => ({ signal, http: axios.create() }),
+    context: (signal) => contextFor('http://127.0.0.1:1', signal),
     timeoutMs: 20_000,
     clock,
     onFlight,

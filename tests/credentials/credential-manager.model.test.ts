@@ -1,5 +1,4 @@
 import { describe, expect, it } from '@jest/globals';
-import axios from 'axios';
 import fc from 'fast-check';
 import { AuthError } from '../../src/contract/auth-error';
 import type { AuthContext, AuthStrategy } from '../../src/contract/auth-strategy';
@@ -7,6 +6,7 @@ import { Credential } from '../../src/contract/credential';
 import { CredentialManager } from '../../src/credentials/credential-manager';
 import { causedBy } from '../../src/credentials/obtain-errors';
 import { EventHub } from '../../src/events';
+import { contextFor } from '../strategies/obtaining';
 import { webTokenFor } from './json-web-token';
 import { SetClock, settled } from './set-clock';
 
@@ -348,11 +348,10 @@ class Rig {
 
   constructor(chance: number) {
     this.clock.chance = chance;
-    const http = axios.create();
     this.manager = new CredentialManager({
       strategy: this.server,
       events: new EventHub('test'),
-      context: (signal) => ({ signal, http }),
+      context: (signal) => contextFor('http://127.0.0.1:1', signal),
       timeoutMs: DEADLINE,
       clock: this.clock,
     });

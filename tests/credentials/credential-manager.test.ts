@@ -1,11 +1,11 @@
 import { getEventListeners } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import axios from 'axios';
 import { AuthError } from '../../src/contract/auth-error';
 import { Credential, serializeCredential } from '../../src/contract/credential';
 import type { CredentialStore } from '../../src/contract/credential-store';
 import { CredentialManager, type CredentialManagerOptions } from '../../src/credentials/credential-manager';
 import { type AuthEvents, EventHub } from '../../src/events';
+import { contextFor } from '../strategies/obtaining';
 import { MemoryStore } from '../support/memory-store';
 import { ownDetail } from './managed';
 import {
@@ -35,7 +35,7 @@ function create(options: Partial<CredentialManagerOptions> = {}): CredentialMana
   return new CredentialManager({
     strategy,
     events,
-    context: (signal) => ({ signal, http: axios.create() }),
+    context: (signal) => contextFor('http://127.0.0.1:1', signal),
     timeoutMs: 20_000,
     clock,
     ...options,

@@ -1,10 +1,10 @@
 import { describe, expect, it, jest } from '@jest/globals';
-import axios from 'axios';
 import { AuthError } from '../../src/contract/auth-error';
 import { Credential, serializeCredential } from '../../src/contract/credential';
 import { CredentialManager } from '../../src/credentials/credential-manager';
 import { causedBy } from '../../src/credentials/obtain-errors';
 import { EventHub } from '../../src/events';
+import { contextFor } from '../strategies/obtaining';
 import { MemoryStore } from '../support/memory-store';
 import { Managed } from './managed';
 import { conflict, fails, HARD_FROM, hiccup, LIFE, never, outage, refused, session, spurious } from './scripted';
@@ -397,7 +397,7 @@ describe('W09 sessions of one user that start at once', () => {
     new CredentialManager({
       strategy: { name: 's', missing: () => [], signIn },
       events: new EventHub('test'),
-      context: (signal) => ({ signal, http: axios.create() }),
+      context: (signal) => contextFor('http://127.0.0.1:1', signal),
       timeoutMs,
       clock,
     }).get() as Promise<Credential>;

@@ -1,8 +1,8 @@
-import axios from 'axios';
 import { AuthError } from '../../src/contract/auth-error';
 import type { Credential } from '../../src/contract/credential';
 import { CredentialManager, type CredentialManagerOptions } from '../../src/credentials/credential-manager';
 import { type AuthEvents, EventHub } from '../../src/events';
+import { contextFor } from '../strategies/obtaining';
 import { Scripted, session } from './scripted';
 import { SetClock } from './set-clock';
 
@@ -28,7 +28,7 @@ export class Managed {
     this.manager = new CredentialManager({
       strategy: this.strategy,
       events: this.events,
-      context: (signal) => ({ signal, http: axios.create() }),
+      context: (signal) => contextFor('http://127.0.0.1:1', signal),
       timeoutMs: 20_000,
       clock: this.clock,
       ...options,

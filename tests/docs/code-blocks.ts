@@ -50,10 +50,10 @@ export async function run({ name, code }: CodeBlock, given: Record<string, objec
   const tests = new Map<string, () => Promise<void>>();
   const test = (title: string, body: () => Promise<void>) => void tests.set(title, body);
   const load = (id: string): unknown => {
-    const found = given[id.replace(/^\.\//, '')];
+    const found = given[id.replace(/^\.\/|\.ts$/g, '')];
     if (found !== undefined || id.startsWith('./')) return found ?? fail(`${name}: nobody wrote ${id}`);
     const loaded = require(id);
-    if (id === 'node:test') return { describe: (_title: string, body: () => void) => body(), it: test };
+    if (id === 'node:test') return { describe: (_title: string, body: () => void) => body(), it: test, test };
     return id === '@jest/globals' ? { ...loaded, expect: loaded.expect, test } : loaded;
   };
   const exports = {};

@@ -58,11 +58,24 @@ async function addBook(): Promise<void> {
 /** Each block of a file, and what comes of running it. A block without an entry fails the test below. */
 const OUTCOMES: Record<string, Record<string, (block: CodeBlock, others: CodeBlock[]) => Promise<void>>> = {
   'README.md': {
-    plugin: async (block) => {
+    books: async (block) => {
+      const { exports } = await run(block);
+      expect(exports).toHaveProperty('Books');
+    },
+    plugin: async (block, others) => {
+      useApiToken();
+      await addBook();
+      const { printed } = await run(block, await siblings(others, 'books'));
+      expect(printed).toMatchObject([['user', [{ metadata: { title: 'Emma' } }]]]);
+    },
+    shelf: async (block) => {
       useApiToken();
       await addBook();
       const { printed } = await run(block);
-      expect(printed).toMatchObject([['user', [{ metadata: { title: 'Emma' } }]]]);
+      expect(printed).toMatchObject([[[{ metadata: { title: 'Emma' } }]]]);
+    },
+    'books.test': async (block, others) => {
+      await runTests(block, others);
     },
     'with-sdk': async (block) => {
       usePassword();
@@ -182,11 +195,16 @@ const OUTCOMES: Record<string, Record<string, (block: CodeBlock, others: CodeBlo
   },
 };
 
-/** Runs the tests that a block defines, beside the block of the strategy they are about. */
+/** What other blocks of a file export, for a block that imports them. */
+async function siblings(blocks: CodeBlock[], ...names: string[]): Promise<Record<string, object>> {
+  const wanted = blocks.filter(({ name }) => names.includes(name));
+  return Object.fromEntries(await Promise.all(wanted.map(async (block) => [block.name, (await run(block)).exports])));
+}
+
+/** Runs the tests that a block defines, beside the blocks of what they are about. */
 async function runTests(block: CodeBlock, others: CodeBlock[]): Promise<void> {
-  const subject = others.find(({ name }) => `${name}.test` === block.name);
-  const siblings = subject ? { [subject.name]: (await run(subject)).exports } : {};
-  const { tests } = await run(block, siblings);
+  const imported = [...block.code.matchAll(/from '\.\/([\w-]+)(?:\.ts)?'/g)].map(([, name = '']) => name);
+  const { tests } = await run(block, await siblings(others, ...imported));
   expect(tests.size).toBeGreaterThan(0);
   for (const body of tests.values()) await body();
 }

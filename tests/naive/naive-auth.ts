@@ -14,13 +14,14 @@ import axios, {
 } from 'axios';
 import { type DependencyContainer, instanceCachingFactory, container as rootContainer } from 'tsyringe';
 import type { AuthConfig } from '../../src/config';
-import type { QelosAuthOptions } from '../../src/container';
 import { AuthError, type AuthErrorCode } from '../../src/contract/auth-error';
 import type { AuthStrategy } from '../../src/contract/auth-strategy';
 import { type Credential, headersOf } from '../../src/contract/credential';
+import type { QelosAuthOptions } from '../../src/create-qelos-auth';
 import type { AuthEvents } from '../../src/events';
 import type { IUser, QelosAdministratorSDK } from '../../src/sdk/qelos-sdk.types';
 import { ApiTokenStrategy } from '../../src/strategies/api-token';
+import { ApiTokenFileStrategy } from '../../src/strategies/api-token-file';
 import { OAuthRefreshStrategy } from '../../src/strategies/oauth-refresh';
 import { AUTH_CONFIG, AUTH_STRATEGY, QELOS_HTTP, QELOS_SDK } from '../../src/tokens';
 
@@ -30,7 +31,15 @@ export { Credential } from '../../src/contract/credential';
 export { apiRefusal } from '../../src/qelos/refusal';
 export { StrategyResolver } from '../../src/strategies/resolver';
 export { CREDENTIAL_STORE } from '../../src/tokens';
-export { ApiTokenStrategy, AUTH_CONFIG, AUTH_STRATEGY, OAuthRefreshStrategy, QELOS_HTTP, QELOS_SDK };
+export {
+  ApiTokenFileStrategy,
+  ApiTokenStrategy,
+  AUTH_CONFIG,
+  AUTH_STRATEGY,
+  OAuthRefreshStrategy,
+  QELOS_HTTP,
+  QELOS_SDK,
+};
 
 interface Tokens {
   headers: Record<string, string>;
@@ -169,14 +178,19 @@ export class QelosAuth {
     const { url, apiToken, apiTokenFile, username, password, workspace, timeoutMs = 20_000 } = this.config;
     let tokens: Tokens;
     try {
-      if (this.chosen instanceof ApiTokenStrategy) {
+      if (this.chosen instanceof ApiTokenStrategy || this.chosen instanceof ApiTokenFileStrategy) {
         const token = apiToken ?? (await readFile(apiTokenFile as string, 'utf8')).trim();
         tokens = { headers: { 'x-api-key': token } };
       } else if (this.chosen instanceof OAuthRefreshStrategy) {
         tokens = await this.post('/api/signin', { username, password, workspace, authType: 'oauth' });
       } else {
         const http = axios.create({ baseURL: url, timeout: timeoutMs });
-        const credential = await this.chosen.signIn({ http, signal: AbortSignal.timeout(timeoutMs) });
+        const credential = await this.chosen.signIn({
+          http,
+          signal: AbortSignal.timeout(timeoutMs),
+          client: (baseURL) => axios.create({ baseURL, timeout: timeoutMs }),
+          prompt: ({ message }) => console.error(message),
+        });
         tokens = { headers: { ...headersOf(credential) }, credential };
       }
     } catch (error) {
@@ -216,7 +230,7 @@ export function registerQelosAuth(container: DependencyContainer, options: Qelos
   if (env || config || !container.isRegistered(AUTH_CONFIG)) {
     container.register(AUTH_CONFIG, { useFactory: instanceCachingFactory(() => loadAuthConfig(env, config)) });
   }
-  for (const strategy of [...strategies, ApiTokenStrategy, OAuthRefreshStrategy]) {
+  for (const strategy of [...strategies, ApiTokenStrategy, ApiTokenFileStrategy, OAuthRefreshStrategy]) {
     if (typeof strategy === 'function') container.register(AUTH_STRATEGY, { useClass: strategy as never });
     else container.register(AUTH_STRATEGY, { useValue: strategy });
   }

@@ -1,13 +1,12 @@
 import type { AuthContext, AuthStrategy } from '../../src/contract/auth-strategy';
 import { CredentialManager } from '../../src/credentials/credential-manager';
 import { EventHub } from '../../src/events';
-import { createBareClient } from '../../src/http/bare-client';
-import { Origin } from '../../src/http/origin';
+import { strategyContext } from '../../src/strategies/strategy-context';
 import { SetClock } from '../credentials/set-clock';
 
 /** What a strategy gets from the library. */
 export function contextFor(url: string, signal: AbortSignal = new AbortController().signal): AuthContext {
-  return { signal, http: createBareClient(url, new Origin(url), signal, {}) };
+  return strategyContext(signal, { url, strategy: 'tested', connection: {}, events: new EventHub('test') });
 }
 
 /** A manager over a strategy, with a clock that only the test moves. */

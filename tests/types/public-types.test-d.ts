@@ -11,27 +11,41 @@ import {
   type AuthConfig,
   type AuthContext,
   type AuthErrorCode,
+  type AuthErrorDetails,
   type AuthEvents,
   type AuthStrategy,
   apiRefusal,
   CREDENTIAL_STORE,
   Credential,
+  type CredentialOptions,
   type CredentialStore,
   createQelosAuth,
+  type DiagnoseOptions,
   isAuthError,
   type OutgoingRequest,
   QELOS_HTTP,
   QELOS_SDK,
   type QelosAdministratorSDK,
   QelosAuth,
+  type QelosAuthOptions,
   type QelosSdk,
   registerQelosAuth,
   StrategyResolver,
+  type TenantAuthOptions,
+  type TenantConfig,
 } from 'qelos-auth';
+import type { RedisCredentialStoreOptions } from 'qelos-auth/redis';
 import {
   type AuthStrategyServer,
+  type AuthStrategySuite,
   describeAuthStrategy,
+  type MockQelosAuthOptions,
   type QelosServer,
+  type QelosServerOptions,
+  type QelosServerReply,
+  type QelosServerRequestFilter,
+  type QelosServerUserOptions,
+  type QelosServerWorkspaceOptions,
   type StrategyUnderTest,
 } from 'qelos-auth/testing';
 import { container, injectAll } from 'tsyringe';
@@ -177,3 +191,25 @@ describeAuthStrategy('by itself, though it could', {
   create: () => subject,
 });
 expectTypeOf(hang).returns.toEqualTypeOf<void | Promise<void>>();
+
+/** The optional settings that may be left out, but must not be `undefined`: there must be none, as a plugin's own settings often are. */
+type Refusing<Options> = {
+  [Name in keyof Options]-?: { [N in Name]: undefined } extends Pick<Options, Name> ? never : Optional<Options, Name>;
+}[keyof Options];
+type Optional<Options, Name extends keyof Options> = object extends Pick<Options, Name> ? Name : never;
+expectTypeOf<Refusing<{ refuses?: string; accepts?: string | undefined; needed: string }>>().toEqualTypeOf<'refuses'>();
+expectTypeOf<Refusing<QelosAuthOptions>>().toBeNever();
+expectTypeOf<Refusing<AuthConfig>>().toBeNever();
+expectTypeOf<Refusing<CredentialOptions>>().toBeNever();
+expectTypeOf<Refusing<AuthErrorDetails>>().toBeNever();
+expectTypeOf<Refusing<TenantAuthOptions>>().toBeNever();
+expectTypeOf<Refusing<TenantConfig>>().toBeNever();
+expectTypeOf<Refusing<DiagnoseOptions>>().toBeNever();
+expectTypeOf<Refusing<RedisCredentialStoreOptions>>().toBeNever();
+expectTypeOf<Refusing<QelosServerOptions>>().toBeNever();
+expectTypeOf<Refusing<QelosServerUserOptions>>().toBeNever();
+expectTypeOf<Refusing<QelosServerWorkspaceOptions>>().toBeNever();
+expectTypeOf<Refusing<QelosServerReply>>().toBeNever();
+expectTypeOf<Refusing<QelosServerRequestFilter>>().toBeNever();
+expectTypeOf<Refusing<MockQelosAuthOptions>>().toBeNever();
+expectTypeOf<Refusing<AuthStrategySuite>>().toBeNever();

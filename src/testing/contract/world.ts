@@ -1,8 +1,8 @@
 import { Agent } from 'node:http';
 import { clearTimeout, setTimeout } from 'node:timers';
-import { createQelosAuth } from '../../container';
 import { isAuthError, kindOf } from '../../contract/auth-error';
 import { Credential, headersOf } from '../../contract/credential';
+import { createQelosAuth } from '../../create-qelos-auth';
 import type { QelosAuth } from '../../qelos-auth';
 import { Detour } from './detour';
 import { Impostor, type Imposture } from './impostor';
