@@ -3,8 +3,10 @@ import { AuthError } from './contract/auth-error';
 import type { StrategyObject } from './contract/auth-strategy';
 import { nameOf } from './credentials/obtain-errors';
 import type { EventHub } from './events';
-import { AuthInterceptor, type CredentialSource } from './http/auth-interceptor';
+import { AuthInterceptor } from './http/auth-interceptor';
 import { axiosInUse } from './http/axios';
+import { createBareClient } from './http/bare-client';
+import type { CredentialSource } from './http/credential-check';
 import { within } from './http/deadline';
 import { createFetch } from './http/fetch';
 import { timeoutOf } from './http/limits';
@@ -14,6 +16,7 @@ import type { Transport } from './http/transport';
 import type { IUser, QelosAdministratorSDK } from './sdk/qelos-sdk.types';
 import { sdkError } from './sdk/sdk-answer';
 import { SdkCalls } from './sdk/sdk-calls';
+import { ApiTokenStrategy } from './strategies/api-token';
 import { loadSdk, takeUser } from './strategies/sign-in-sdk';
 
 declare module 'axios' {
@@ -57,7 +60,18 @@ export class Account {
   constructor({ url, source, strategy, events, axios: defaults, transport }: AccountParts) {
     this.#url = url;
     this.#strategy = strategy;
-    this.#interceptor = new AuthInterceptor({ origin: new Origin(url), strategy, manager: source, events, transport });
+    const origin = new Origin(url);
+    const connection = { ...(transport && { transport }), ...defaults };
+    this.#interceptor = new AuthInterceptor({
+      origin,
+      strategy,
+      source,
+      client: (signal) => createBareClient(url, origin, signal, connection),
+      adapter: defaults?.adapter,
+      isFinal: strategy instanceof ApiTokenStrategy,
+      events,
+      transport,
+    });
     const adapter = adapterInNode();
     this.http = axiosInUse().create({ ...(adapter && { adapter }), ...defaults, baseURL: url });
     this.#interceptor.attach(this.http);

@@ -363,7 +363,7 @@ describe('a whole life', () => {
         }
       })();
     `;
-    server.fail('/api/never', { status: 401, body: {} });
+    server.fail('/api/never', { status: 401, body: { message: 'authorization token is not valid.' } });
     const { stdout, stderr } = await promisify(execFile)(process.execPath, ['--require', 'tsx/cjs', '--eval', script], {
       env: { ...process.env, NODE_DEBUG: 'qelos-auth', URL: server.url, TOKEN: apiToken, PASSWORD: password },
     });

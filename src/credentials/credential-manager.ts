@@ -21,6 +21,9 @@ export interface CredentialManagerOptions extends FlightOptions {
   onFlight?: (flight: Promise<Credential>) => void;
 }
 
+/** Where in its life a credential is; `'ending'`: it may be over at any moment, or is already. */
+export type Stage = 'living' | 'ending' | 'replaced';
+
 /** How often a flight tries what may pass. */
 const TRIES = 6;
 /** So many credentials in a row that were refused at once prove that refreshing is useless, however short their life. */
@@ -99,14 +102,19 @@ export class CredentialManager {
     return this.#orWhileItLives(this.#fly(), this.#flight?.flight.stumbled); // 5
   }
 
+  /** Whether a credential is the current one, and if so, whether its life may be over. */
+  stageOf(credential: Credential): Stage {
+    const held = this.#held;
+    if (held?.credential !== credential) return 'replaced';
+    return momentFor(held, this.#clock.now()) < held.mayEndAt ? 'living' : 'ending';
+  }
+
   /**
    * Whether a refusal of this credential may simply mean that its life was over, so that another try makes sense; or that it was
    * taken over from a sibling, and nobody here knows whether it was ever good.
    */
   mayHaveEnded(credential: Credential): boolean {
-    const held = this.#held;
-    if (held?.credential !== credential || held.isAdopted) return true;
-    return momentFor(held, this.#clock.now()) >= held.mayEndAt;
+    return this.stageOf(credential) !== 'living' || this.#held?.isAdopted === true;
   }
 
   /**

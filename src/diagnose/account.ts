@@ -1,9 +1,9 @@
 import { AuthError, isAuthError } from '../contract/auth-error';
 import { axiosInUse } from '../http/axios';
-import { apiRefusal } from '../qelos/refusal';
+import { apiRefusal, saidBy as kindSaidBy } from '../qelos/refusal';
 import type { QelosAuth } from '../qelos-auth';
 import { BUILT_IN } from '../strategies/built-in';
-import { answerFrom, describe, saidBy, within } from './answer';
+import { type Answer, answerFrom, describe, saidBy, within } from './answer';
 import { type Check, type CheckId, failed, ok, skipped, warning } from './diagnosis';
 import { slowness } from './server';
 
@@ -166,24 +166,21 @@ export async function checkProbe(auth: QelosAuth, { method, path }: ProbeCall, t
     const answer = answerFrom({ ...error.response, data: parsed(error.response.data) }, start);
     const said = saidBy(answer.data);
     const seen = `${what}: ${describe(answer)}${said === undefined ? '' : `, "${said}"`}.`;
-    return failed('probe', seen, ...meaningOfAnswer(answer.status, said, apiRefusal(error)?.authCode));
+    return failed('probe', seen, ...meaningOfAnswer(answer));
   }
 }
 
 const LOOK_AT_SERVICE = 'Look at the logs of the service behind this route.';
 
-function meaningOfAnswer(
-  status: number,
-  said: string | undefined,
-  authCode: string | undefined,
-): readonly [meaning: string, next: string] {
-  if (authCode === 'ERR_AUTH_FORBIDDEN') {
+function meaningOfAnswer({ status, data }: Answer): readonly [meaning: string, next: string] {
+  const said = kindSaidBy({ status, data });
+  if (said === 'role') {
     return [
       'The credential is good, and its user lacks a role or permission that this route asks for.',
       'Give the user the role in Qelos, or use a token of another user. A new token of this one does not help.',
     ];
   }
-  if (said === 'plugin not exist') {
+  if (said === 'path') {
     return [
       'No service and no plugin has this path. It is not about the credential.',
       'Correct the path, or install the plugin that serves it.',

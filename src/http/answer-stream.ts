@@ -42,6 +42,10 @@ export class AnswerStream extends Readable implements OwnedStream {
     else if (source.destroyed) this.#failure = source.errored ?? cutShort();
   }
 
+  get isWhole(): boolean {
+    return this.#isEnded && this.#failure === undefined;
+  }
+
   readAhead(mostBytes: number, ms: number): Promise<Buffer> {
     return new Promise((resolve) => {
       const timer = setTimeout(() => finish(), ms);

@@ -1,24 +1,28 @@
 import type { AxiosAdapter, AxiosInstance, AxiosResponse } from 'axios';
 import { AuthError } from '../contract/auth-error';
-import type { ApiAnswer, OutgoingRequest, StrategyObject } from '../contract/auth-strategy';
-import { Credential, headersOf } from '../contract/credential';
-import type { CredentialManager } from '../credentials/credential-manager';
-import { nameOf, toAuthError } from '../credentials/obtain-errors';
+import type { StrategyObject } from '../contract/auth-strategy';
+import { Credential } from '../contract/credential';
 import type { EventHub } from '../events';
-import { explainRefusal, isRefusedCredential } from '../qelos/refusal';
-import { explainAnswer } from './answer';
+import { explainAnswer, refusalOf } from './answer';
 import { axiosOf } from './axios';
+import { type CredentialSource, isKnown, noteKnown } from './credential-check';
 import { credentialHeaders } from './credential-headers';
 import { copyOf, Exchange, type Outcome, type RequestConfig, sendUntouched } from './exchange';
 import { answerIn } from './exposure';
-import { type Origin, resolveUrl, wireUrl } from './origin';
+import { type Origin, resolveUrl } from './origin';
 import { isRedirect, mostRedirects, redirected, tooManyRedirects } from './redirect';
+import { RefusalJudge, type RefusalJudgeOptions } from './refusal-judge';
 import { connectTo, sealAgents } from './sealed-agent';
+import { signedHeaders } from './signing';
 import type { Transport } from './transport';
 import { isReplayable } from './upload';
 
 /** Credentials that ended again while their request waited are no reason to give up; but there is an end to everything. */
 const MOST_RESENDS = 4;
+/** A replica of the server's database may not know a new credential yet: so long to wait before each time it is sent again. */
+const LAG_PAUSES_MS: readonly number[] = [300, 1_000];
+/** Longer than this no replica lags behind. */
+const MOST_LAG_MS = 10_000;
 
 type Wrapped = RequestConfig & { [wrapped: symbol]: RequestConfig['adapter'] };
 type Headers = RequestConfig['headers'];
@@ -27,9 +31,6 @@ type Headers = RequestConfig['headers'];
 interface Attempt extends Outcome {
   readonly credential: Credential;
 }
-
-/** Where credentials come from, and where it is told how they fared. */
-export type CredentialSource = Pick<CredentialManager, 'get' | 'mayHaveEnded' | 'replayed'>;
 
 /**
  * The way of a request: get a credential, put it on a copy, send, look at the answer.
@@ -45,6 +46,7 @@ export class AuthInterceptor {
   readonly #manager: CredentialSource;
   readonly #events: Pick<EventHub, 'emit'>;
   readonly #transport: Transport | undefined;
+  readonly #judge: RefusalJudge;
   /** Where the adapter that ours stands in for waits in the config. One of its own, so that interceptors can be stacked. */
   readonly #wrapped = Symbol('wrapped adapter');
   readonly #adapter: AxiosAdapter = (config) => this.#dispatch(config as Wrapped);
@@ -52,16 +54,11 @@ export class AuthInterceptor {
   #renewedForOthers: Credential | undefined;
 
   /** @param options - `transport`: what axios' http adapter sends with, where a request names nothing else */
-  constructor(options: {
-    origin: Origin;
-    strategy: StrategyObject;
-    manager: CredentialSource;
-    events: Pick<EventHub, 'emit'>;
-    transport?: Transport | undefined;
-  }) {
+  constructor(options: RefusalJudgeOptions & { events: Pick<EventHub, 'emit'>; transport?: Transport | undefined }) {
     this.#origin = options.origin;
     this.#strategy = options.strategy;
-    this.#manager = options.manager;
+    this.#manager = options.source;
+    this.#judge = new RefusalJudge(options);
     this.#events = options.events;
     this.#transport = options.transport;
   }
@@ -113,8 +110,11 @@ export class AuthInterceptor {
     const credential = this.#manager.get();
     if (!(credential instanceof Credential) || this.#strategy.authorize) return this.#begin(exchange, credential);
     return this.#send(exchange, credential).then(
-      (response) =>
-        response.status < 300 ? exchange.settle({ response }) : this.#goOn(exchange, { credential, response }),
+      (response) => {
+        if (response.status >= 300) return this.#goOn(exchange, { credential, response });
+        noteKnown(this.#manager, credential);
+        return exchange.settle({ response });
+      },
       (error) => this.#goOn(exchange, failed(credential, error)),
     );
   }
@@ -141,13 +141,24 @@ export class AuthInterceptor {
     } catch (error) {
       throw exchange.fail(error);
     }
+    const refusal = last.response && refusalOf(last.response);
+    if (refusal) {
+      const { status } = last.response as AxiosResponse;
+      this.#events.emit('requestRefused', () => ({
+        ...routeOf(exchange.request),
+        status,
+        authCode: refusal.authCode,
+      }));
+    }
     return exchange.settle(last);
   }
 
   /** Sends once, when there is a credential. Does not fail where the adapter does: its error may tell of an answer. */
   async #attempt(exchange: Exchange, credential: Credential | Promise<Credential>): Promise<Attempt> {
     const ready = credential instanceof Credential ? credential : await this.#arrived(exchange, credential);
-    const signed = this.#strategy.authorize && (await this.#signed(exchange, ready));
+    const signed =
+      this.#strategy.authorize &&
+      (await exchange.waitFor(signedHeaders(exchange.request, ready, this.#strategy, this.#origin)));
     try {
       return { credential: ready, response: await this.#send(exchange, ready, signed) };
     } catch (error) {
@@ -157,21 +168,11 @@ export class AuthInterceptor {
 
   async #arrived(exchange: Exchange, credential: Promise<Credential>): Promise<Credential> {
     try {
+      exchange.waited = true;
       return await exchange.waitFor(credential);
     } catch (error) {
       throw error instanceof AuthError ? error.again() : error; // it is one for all who wait
     }
-  }
-
-  /** Headers that the strategy has put the credential on by itself. */
-  async #signed(exchange: Exchange, credential: Credential): Promise<Headers> {
-    const { request } = exchange;
-    const headers = credentialHeaders(request.headers, this.#origin, undefined);
-    const signing = async () => this.#strategy.authorize?.(outgoing(request, headers), credential);
-    await exchange.waitFor(
-      signing().catch((error) => Promise.reject(toAuthError(error, 'signing of a request', nameOf(this.#strategy)))),
-    );
-    return headers;
   }
 
   #send(exchange: Exchange, credential: Credential, signed?: Headers): Promise<AxiosResponse> {
@@ -201,54 +202,81 @@ export class AuthInterceptor {
       exchange.request = redirected(request, response, this.#origin, isReplayable(request.data));
       return this.#manager.get();
     }
-    const { status } = response;
-    const isRefusal = status === 401 || status === 403;
-    const mayBeRejected = isRefusal || (status >= 400 && this.#strategy.isRejected !== undefined);
-    const answer = mayBeRejected ? await exchange.read(response) : undefined;
-    const refusal = answer && isRefusal ? explainRefusal(answer, 'x-api-key' in headersOf(credential)) : undefined;
-    if (refusal) explainAnswer(response, refusal);
-    let next: Credential | undefined;
-    if (answer && this.#isRejected(answer)) next = await this.#successor(exchange, credential, response);
-    else if (exchange.renewed) this.#manager.replayed(credential, true);
-    if (next) this.#events.emit('requestRetried', () => ({ ...routeOf(exchange.request), status }));
-    else if (refusal) {
-      this.#events.emit('requestRefused', () => ({ ...routeOf(exchange.request), status, authCode: refusal.authCode }));
-    }
-    return next;
+    const verdict = await this.#judge.of(exchange, credential, response);
+    if (verdict === 'refused') return this.#successor(exchange, credential, response);
+    if (verdict === 'untold') return undefined;
+    noteKnown(this.#manager, credential);
+    if (exchange.renewed) this.#manager.replayed(credential, true);
+    return verdict === 'unseen' ? this.#again(exchange, credential, response) : undefined;
   }
 
-  /** Whether the answer means that the credential was refused. A strategy that fails to say so has not said it. */
-  #isRejected(answer: ApiAnswer): boolean {
-    if (!this.#strategy.isRejected) return isRefusedCredential(answer);
-    try {
-      const says: unknown = this.#strategy.isRejected(answer);
-      if (says instanceof Promise) says.catch(() => {}); // its answer would come too late
-      return says === true;
-    } catch {
-      return false;
-    }
+  /**
+   * The same credential, for one more time: it is good, and the gateway, too slow to be told so, may have passed the call on as
+   * anonymous.
+   */
+  #again(exchange: Exchange, credential: Credential, response: AxiosResponse): Credential | undefined {
+    if (exchange.resends > 0 || !isReplayable(exchange.request.data)) return undefined;
+    exchange.discard(response);
+    this.#resent(exchange, response);
+    return credential;
   }
 
   /** The credential to send a refused request with once more; undefined if the refusal is its answer. */
   async #successor(exchange: Exchange, rejected: Credential, response: AxiosResponse): Promise<Credential | undefined> {
-    if (exchange.resends > 0) {
+    const canResend = isReplayable(exchange.request.data);
+    if (canResend && (await this.#isUnknownYet(exchange, rejected, response))) {
+      exchange.discard(response);
+      this.#resent(exchange, response);
+      return rejected;
+    }
+    // Not after pauses alone: one that a call has found at hand may have ended, young as it is.
+    if (exchange.resends > exchange.pauses || (exchange.pauses > 0 && exchange.waited)) {
       if (exchange.renewed) this.#manager.replayed(rejected, false);
       if (exchange.resends >= MOST_RESENDS || !this.#manager.mayHaveEnded(rejected)) return undefined;
     }
-    const canResend = isReplayable(exchange.request.data);
     if (!canResend && rejected === this.#renewedForOthers) this.#manager.replayed(rejected, false);
     const next = this.#manager.get(rejected);
     if (next === rejected) return undefined;
-    exchange.discard(response); // its connection may be the only one there is, and the renewal needs it
+    const isKept = exchange.keep(response);
     if (!canResend) {
       this.#renewForOthers(next);
       return undefined;
     }
     exchange.renewed = !(next instanceof Credential);
-    const successor = next instanceof Credential ? next : await this.#arrived(exchange, next);
+    let successor: Credential;
+    try {
+      successor = next instanceof Credential ? next : await this.#arrived(exchange, next);
+    } catch (error) {
+      if (!isKept || !(error instanceof AuthError) || error.code !== 'ERR_AUTH_TOKEN_REFUSED') throw error;
+      // The API has said the same already: its answer stays, with the strategy's word on where a new token belongs.
+      explainAnswer(response, { authCode: error.code, hint: error.hint });
+      return undefined;
+    }
     if (successor === rejected) return undefined;
-    exchange.resends++;
+    this.#resent(exchange, response);
     return successor;
+  }
+
+  /**
+   * Waits a moment where a credential that was only just obtained is refused by the auth service too, twice at most: a replica of
+   * its database may lag behind. Another renewal would bring one that is just as new.
+   */
+  async #isUnknownYet(exchange: Exchange, rejected: Credential, response: AxiosResponse): Promise<boolean> {
+    const isOld = Date.now() - rejected.obtainedAt.getTime() > MOST_LAG_MS;
+    if (isOld || isKnown(this.#manager, rejected) || this.#manager.mayHaveEnded(rejected)) return false;
+    const pause = LAG_PAUSES_MS[exchange.pauses];
+    if (pause === undefined || (await this.#judge.standing(exchange, rejected, response)) !== 'refused') {
+      noteKnown(this.#manager, rejected);
+      return false;
+    }
+    exchange.pauses++;
+    await exchange.pause(pause * (0.75 + Math.random() / 2));
+    return true;
+  }
+
+  #resent(exchange: Exchange, { status }: AxiosResponse): void {
+    exchange.resends++;
+    this.#events.emit('requestRetried', () => ({ ...routeOf(exchange.request), status }));
   }
 
   /**
@@ -266,26 +294,12 @@ export class AuthInterceptor {
   }
 }
 
-/** A failed send, with the answer if its error tells of one. */
-function failed(credential: Credential, error: unknown): Attempt {
-  return { credential, response: answerIn(error), failure: { error } };
-}
-
 /** What an event says of a request. */
 function routeOf(request: RequestConfig): { method: string; path: string } {
   return { method: (request.method ?? 'get').toUpperCase(), path: new URL(resolveUrl(request)).pathname };
 }
 
-/** A request as a strategy's `authorize` sees it. */
-function outgoing(request: RequestConfig, headers: Headers): OutgoingRequest {
-  return {
-    method: (request.method ?? 'get').toUpperCase(),
-    url: wireUrl(request),
-    headers: {
-      get: (name: string) => headers.get(name)?.toString(),
-      set: (name: string, value: string) => void headers.set(name, value),
-      delete: (name: string) => void headers.delete(name),
-    },
-    body: request.data,
-  };
+/** A failed send, with the answer if its error tells of one. */
+function failed(credential: Credential, error: unknown): Attempt {
+  return { credential, response: answerIn(error), failure: { error } };
 }

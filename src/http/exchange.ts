@@ -31,6 +31,10 @@ export class Exchange implements SentCall {
   redirects = 0;
   /** How often it was sent once more because its credential was refused. */
   resends = 0;
+  /** How often it waited for the server to know its credential. */
+  pauses = 0;
+  /** Whether its credential was not at hand. */
+  waited = false;
   /** Whether a flight was awaited because this call was refused, and it is not known yet whether that has helped. */
   renewed = false;
   /** The copy that was sent last, and the credential on it. */
@@ -67,6 +71,29 @@ export class Exchange implements SentCall {
     return this.#limits?.until(promise, undefined, ' while waiting for a credential') ?? promise;
   }
 
+  /** Waits a moment, as long as the call may take and its caller wants it. */
+  async pause(ms: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    try {
+      await this.waitFor(new Promise<void>((resolve) => (timer = setTimeout(resolve, ms))));
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** What comes within a part of the time-out, so that there is some left to give the answer in; undefined if it does not. */
+  async inTime<T>(promise: Promise<T>): Promise<T | undefined> {
+    const ms = this.#limits?.timeoutMs;
+    if (!ms) return this.waitFor(promise);
+    let timer: NodeJS.Timeout | undefined;
+    const tooLate = new Promise<undefined>((resolve) => (timer = setTimeout(resolve, ms / 4, undefined)));
+    try {
+      return await this.waitFor(Promise.race([promise, tooLate]));
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
   /** What a refusal says. A part of the time-out is left for what follows from it. */
   read(response: AxiosResponse): Promise<ApiAnswer> {
     this.own(response);
@@ -96,6 +123,18 @@ export class Exchange implements SentCall {
     const response = answerIn(shown);
     if (!isOwnedStream(response?.data)) this.release();
     return response ? Object.assign(shown as Error, refusalOf(response)) : shown;
+  }
+
+  /**
+   * Lets go of an answer whose connection may be the only one there is, as the renewal needs it.
+   *
+   * @returns whether it can still be handed out, as all of it is there
+   */
+  keep(response: AxiosResponse): boolean {
+    this.own(response);
+    if (!isOwnedStream(response.data) || response.data.isWhole) return true;
+    discard(response);
+    return false;
   }
 
   /** Lets go of an answer that nobody will read. */

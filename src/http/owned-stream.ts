@@ -17,6 +17,8 @@ export interface StreamTerms {
 
 /** An answer's stream as this library hands it out: it has one owner from the first byte to the last. */
 export interface OwnedStream {
+  /** Whether all of it has come without a fault, so that it holds no connection any more. */
+  readonly isWhole: boolean;
   /**
    * Reads the beginning, which stays to be read: all of it, or as much as comes within these limits.
    *

@@ -36,6 +36,10 @@ export class WebAnswerStream extends ReadableStream<unknown> implements OwnedStr
     this.#endRequest = endRequest;
   }
 
+  get isWhole(): boolean {
+    return this.#isOver && this.#failure === undefined;
+  }
+
   async readAhead(mostBytes: number, ms: number): Promise<Buffer> {
     const chunks: Buffer[] = [];
     let timer: NodeJS.Timeout | undefined;

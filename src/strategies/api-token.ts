@@ -4,7 +4,7 @@ import type { AuthContext, AuthStrategy } from '../contract/auth-strategy';
 import { Credential } from '../contract/credential';
 import { idOf, keepWorkspace } from '../credentials/workspace';
 import { inject, injectable } from '../di';
-import { messageOf } from '../qelos/refusal';
+import { messageOf, NOT_CHECKED } from '../qelos/refusal';
 import { AUTH_CONFIG } from '../tokens';
 import { noSession, signInSdk, workspaceMismatch } from './sign-in-sdk';
 
@@ -50,9 +50,6 @@ export function refusedToken(setting: string, then: string, details: Omit<AuthEr
     ...details,
   });
 }
-
-/** Recorded: what an auth service answers to a key when its database is closed, as while it is being deployed. */
-const NOT_CHECKED = 'API token authentication failed';
 
 function notChecked(): AuthError {
   return new AuthError(

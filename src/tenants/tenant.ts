@@ -1,14 +1,15 @@
 import type { CreateAxiosDefaults } from 'axios';
 import { Account } from '../account';
 import { AuthError } from '../contract/auth-error';
-import type { ApiAnswer, AuthContext, AuthStrategy, StrategyObject } from '../contract/auth-strategy';
+import type { AuthContext, AuthStrategy, StrategyObject } from '../contract/auth-strategy';
 import type { Credential } from '../contract/credential';
-import { CredentialManager, type CredentialManagerOptions } from '../credentials/credential-manager';
+import { CredentialManager, type CredentialManagerOptions, type Stage } from '../credentials/credential-manager';
 import { isRefusal, toAuthError } from '../credentials/obtain-errors';
 import { type EventHub, resolved } from '../events';
-import type { CredentialSource } from '../http/auth-interceptor';
+import type { CredentialSource } from '../http/credential-check';
 import type { Transport } from '../http/transport';
 import { isRefusedCredential } from '../qelos/refusal';
+import { ApiTokenStrategy } from '../strategies/api-token';
 import { takeUser } from '../strategies/sign-in-sdk';
 import { strategyContext } from '../strategies/strategy-context';
 import { Tally } from '../tally';
@@ -79,6 +80,10 @@ export class Tenant implements CredentialManagerOptions, CredentialSource, Poole
     return credential instanceof Promise
       ? credential.catch((error) => Promise.reject(named(error, this.id)))
       : credential;
+  }
+
+  stageOf(credential: Credential): Stage {
+    return this.#manager.stageOf(credential);
   }
 
   mayHaveEnded(credential: Credential): boolean {
@@ -180,10 +185,10 @@ export class Tenant implements CredentialManagerOptions, CredentialSource, Poole
   }
 
   /** What is configured is looked up again when it is refused, though its strategy knows no other. */
-  isRejected(answer: ApiAnswer): boolean {
+  get isRejected(): AuthStrategy['isRejected'] {
     const strategy = this.#chosen;
-    if (strategy?.isConfigured && isRefusedCredential(answer)) return true;
-    return strategy?.isRejected?.(answer) ?? isRefusedCredential(answer);
+    if (!strategy?.isRejected || strategy instanceof ApiTokenStrategy) return undefined;
+    return (answer) => (strategy.isConfigured && isRefusedCredential(answer)) || strategy.isRejected?.(answer) === true;
   }
 
   /** Loads the settings, and finds out whether they lead elsewhere. */

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { AxiosError, type InternalAxiosRequestConfig } from 'axios';
 import { AuthError, isAuthError } from '../../src/contract/auth-error';
 import { toAuthError } from '../../src/credentials/obtain-errors';
-import { apiRefusal, explainRefusal, isAboutPrivileges, messageOf } from '../../src/qelos/refusal';
+import { apiRefusal, explainRefusal, messageOf, saidBy } from '../../src/qelos/refusal';
 import { expectNoSecret } from '../support/sinks';
 
 const details = { hint: 'Do this.', httpStatus: 503, retryable: true, retryAfterMs: 1_000, cause: new Error('below') };
@@ -70,7 +70,7 @@ describe('F23 what is about privileges and not about the credential', () => {
     [401, '', false],
     [401, null, false],
   ])('%i %j: %p', (status, data, expected) => {
-    expect(isAboutPrivileges({ status, data })).toBe(expected);
+    expect(saidBy({ status, data }) === 'role').toBe(expected);
   });
 });
 

@@ -97,7 +97,7 @@ describe.each(ways)('through $name', ({ name, open, send }) => {
   it('F23: asks for a new credential again only when 30 s have passed', async () => {
     const clock = settableClock();
     await get();
-    server.fail('/api/blocks', { status: 401 });
+    server.fail('/api/blocks', { status: 401, body: { message: 'authorization token is not valid.' } });
     server.requests.reset();
     await get('/api/blocks');
     clock.advance(29_000);
@@ -114,7 +114,7 @@ describe.each(ways)('through $name', ({ name, open, send }) => {
 
   it('F23: goes on serving other paths while one answers 401 for ever', async () => {
     await get();
-    server.fail('/api/blocks', { status: 401 });
+    server.fail('/api/blocks', { status: 401, body: { message: 'authorization token is not valid.' } });
     server.requests.reset();
     const answers = await Promise.all(times(200, (i) => get(i % 2 ? '/api/blocks' : '/api/me')));
     expect(tally(answers.map(({ status }) => status))).toEqual({ 200: 100, 401: 100 });

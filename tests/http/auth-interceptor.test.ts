@@ -133,7 +133,7 @@ describe('what a caller gets', () => {
 it('an answer that says nothing of the credential does not prove that refreshing helps', async () => {
   const session = openAuth({ config: { url: api.url, username: api.username, password: api.password } });
   await session.signIn();
-  api.on('/never', (_, response) => sendJson(response, 401, {}));
+  api.on('/never', (_, response) => sendJson(response, 401, { message: 'authorization token is not valid.' }));
   api.on('/gone', (_, response) => sendJson(response, 410, {}));
   const get = (path: string) => session.http.get(path, { validateStatus: null });
   await get('/never');

@@ -555,7 +555,7 @@ describe('auth.sdk', () => {
       authorize: ({ headers }: OutgoingRequest) => headers.set('x-api-key', api.apiToken),
     };
     const signed = openAuth({ config: { url: api.url }, strategies: [signing] });
-    api.on('/api/blocks', (_, response) => response.writeHead(401).end());
+    api.on('/api/blocks', (_, response) => sendJson(response, 401, { message: 'Invalid or expired API token' }));
     const errors = [await failure(signed.http.get('/api/blocks')), await failure(signed.sdk.blocks.getList())];
     expect(errors.map((error) => apiRefusal(error)?.authCode)).toEqual([
       'ERR_AUTH_TOKEN_REFUSED',

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it, jest } from '@jest/globals';
 import axios, { type AxiosResponse, type InternalAxiosRequestConfig, isAxiosError } from 'axios';
 import NodeFormData from 'form-data';
 import { apiRefusal, Credential, type QelosAuth } from '../../src';
-import { type Backend, startBackend } from '../support/backend';
+import { type Backend, sendJson, startBackend } from '../support/backend';
 import { openAuth, ways } from '../support/ways';
 
 const REFRESH = '/api/token/refresh';
@@ -124,7 +124,7 @@ describe('F31: a body that was refused is sent again byte for byte', () => {
 
 describe('F23: a refusal that a new credential does not cure', () => {
   const refuse = (api: Backend, path: string, status = 401) =>
-    api.on(path, (_request, response) => response.writeHead(status).end());
+    api.on(path, (_request, response) => sendJson(response, status, { message: 'authorization token is not valid.' }));
 
   it('is the answer after one refresh, and costs the next call none', async () => {
     const { api, auth } = await expired();
@@ -361,7 +361,7 @@ describe('a call and its own time-out', () => {
     const { api, auth } = await expired();
     api.on('/x', ({ authorized }, response) => {
       if (authorized) return true; // and never answers
-      setTimeout(() => response.writeHead(401).end(), 200);
+      setTimeout(() => sendJson(response, 401, { message: 'authorization token is not valid.' }), 200);
       return true;
     });
     const begun = performance.now();

@@ -268,7 +268,7 @@ describe('S12: a renewal that helped', () => {
     const { http } = await withSession(api);
     const start = performance.now();
     const after = (seconds: number) => jest.spyOn(performance, 'now').mockReturnValue(start + seconds * 1_000);
-    api.on('/never', (_, response) => response.writeHead(401).end());
+    api.on('/never', (_, response) => sendJson(response, 401, { message: 'authorization token is not valid.' }));
     api.on('/error', ({ authorized }, response) => void response.writeHead(authorized ? status : 401).end());
     await failure(http.get('/never')); // renewing is useless for 30 s
     after(40);

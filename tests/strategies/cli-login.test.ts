@@ -319,13 +319,17 @@ describe('a stored token that is refused', () => {
     server.revokeApiToken(apiToken);
     server.requests.reset();
     const error = await failureOf(http.get('/api/blueprints/thing/entities'));
-    expect(error).toMatchObject({ code: 'ERR_AUTH_TOKEN_REFUSED', hint: expect.stringContaining('qelos auth login') });
+    expect(error).toMatchObject({
+      response: { status: 401 },
+      authCode: 'ERR_AUTH_TOKEN_REFUSED',
+      hint: expect.stringContaining('qelos auth login'),
+    });
     expectNoSecret(error, [apiToken]);
-    expect(server.requests.count({ path: ME })).toBe(1);
+    expect(server.requests.count({ path: ME })).toBe(2); // a look at what the 401 means, and one whether there is another
     const late = performance.now() + 29_000;
     jest.spyOn(performance, 'now').mockReturnValue(late);
     await failureOf(http.get('/api/blueprints/thing/entities'));
-    expect(server.requests.count({ path: ME })).toBe(1); // the cool-down ends after 30 s
+    expect(server.requests.count({ path: ME })).toBe(3); // a look alone: the cool-down ends after 30 s
     await login({ apiToken: server.issueApiToken({ username: 'user' }) });
     jest.spyOn(performance, 'now').mockReturnValue(late + 60_000);
     expect((await http.get('/api/blueprints/thing/entities')).status).toBe(200);
