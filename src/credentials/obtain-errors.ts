@@ -153,21 +153,39 @@ export function toAuthError(error: unknown, operation: Operation, strategy: stri
       // By the same code axios says that the body was too large and that its connection broke.
       return /abort/.test(fault.message) ? errorWithoutAnswer(operation, 'ECONNRESET') : tooLarge(operation);
     }
-    return strategyFault(
-      error instanceof Error ? kindOf(error) : `a value of type ${typeof error}`,
-      operation,
-      strategy,
-    );
+    if (!(error instanceof Error)) return strategyFault(`a value of type ${typeof error}`, operation, strategy);
+    return strategyFault(kindOf(error), operation, strategy, traceOf(error));
   } catch {
     return strategyFault('something that cannot be looked at', operation, strategy);
   }
 }
 
-function strategyFault(thrown: string, operation: Operation, strategy: string): AuthError {
+function strategyFault(thrown: string, operation: Operation, strategy: string, cause?: Error): AuthError {
   const text = `The strategy "${strategy}" failed at ${operation}: it threw ${thrown}.`;
   return new AuthError('ERR_AUTH_BAD_RESPONSE', text, {
-    hint: 'This is a fault in the strategy. Have it throw an AuthError that says what is wrong; the text of other errors is not shown, as it could hold a secret.',
+    hint: 'This is a fault in the strategy, or in what it sends with (an adapter, a mock): the stack of `cause` leads there. Have a strategy throw an AuthError that says what is wrong; the text of other errors is not shown, as it could hold a secret.',
+    cause,
   });
+}
+
+/** Errors are caused by errors, seldom by more than this. */
+const MOST_CAUSES = 4;
+
+/** Where a foreign error comes from, and what caused it, without its text: its kind and the frames of its stack. */
+function traceOf(error: Error, depth = 0): Error {
+  const { stack, message, cause } = error;
+  const isNested = cause instanceof Error && depth < MOST_CAUSES;
+  const trace = new Error(`${kindOf(error)}, without its text`, isNested ? { cause: traceOf(cause, depth + 1) } : {});
+  trace.stack = [String(trace), ...framesIn(String(stack), String(message))].join('\n');
+  return trace;
+}
+
+/** A text may have lines that look like frames, so it is cut out first; frames behind a text that was changed since are not told. */
+function framesIn(stack: string, message: string): string[] {
+  const at = stack.indexOf(message);
+  if (at < 0 || stack.slice(0, at).includes('\n')) return [];
+  const behind = stack.slice(at + message.length).split('\n');
+  return behind.filter((line) => /^ +at /.test(line));
 }
 
 /** Of another copy of the package, of a class that extends ours, or with numbers that are none: what it says, in an AuthError of ours. */

@@ -54,7 +54,7 @@ export class RefusalJudge {
       const canResend = isReplayable(exchange.request.data);
       explainAnswer(response, explainRefusal(answer, apiToken, { standing, canResend }));
     }
-    return this.#isOwn ? this.#asTheStrategySays(answer) : this.#verdict(answer, standing);
+    return this.#isOwn ? this.#asTheStrategySays(answer) : this.#verdict(answer, standing, credential);
   }
 
   /**
@@ -86,11 +86,14 @@ export class RefusalJudge {
     return this.#options.strategy.isRejected !== undefined && !this.#options.isFinal;
   }
 
-  #verdict(answer: ApiAnswer, standing: Standing | undefined): Verdict {
+  #verdict(answer: ApiAnswer, standing: Standing | undefined, credential: Credential): Verdict {
+    const { isFinal, source } = this.#options;
     const said = saidBy(answer);
-    if (said === 'unchecked' || (said === 'unclear' && standing === 'untold')) return 'untold';
+    if (said === 'unchecked') return 'untold';
+    // Where nobody tells, one whose life may be over has ended: its renewal is due in any case.
+    if (said === 'unclear' && standing === 'untold' && source.stageOf(credential) !== 'ending') return 'untold';
     if (said === 'unclear' && standing === 'good') return 'unseen';
-    if (said === 'refused' || said === 'unclear') return this.#options.isFinal ? 'untold' : 'refused';
+    if (said === 'refused' || said === 'unclear') return isFinal ? 'untold' : 'refused';
     return 'answered';
   }
 

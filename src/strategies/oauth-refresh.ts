@@ -41,7 +41,7 @@ export class OAuthRefreshStrategy implements AuthStrategy {
     const { username = '', password = '', workspace: wanted } = this.#config;
     const before = former && this.#sessionOf(former);
     const workspace = wanted ?? before?.workspace;
-    const { sdk, lastStatus, lastBody } = signInSdk(this.#config.url, context, 'sign-in');
+    const { sdk, lastStatus, lastBody, isMissingPayload } = signInSdk(this.#config.url, context, 'sign-in');
     try {
       const answer = await sdk.authentication.oAuthSignin({ username, password, ...(workspace && { workspace }) });
       const payload = answer.payload as typeof answer.payload & { workspace?: { _id?: string } };
@@ -97,7 +97,7 @@ export async function refreshSession(
   refreshToken: string | undefined,
   context: AuthContext,
 ): Promise<{ readonly accessToken: string; readonly refreshToken: string | undefined }> {
-  const { sdk, lastStatus } = signInSdk(url, context, 'refresh');
+  const { sdk, lastStatus, isMissingPayload } = signInSdk(url, context, 'refresh');
   try {
     const { payload } = await sdk.authentication.refreshToken(refreshToken);
     // An answer without a refresh token leaves the old one in force (RFC 6749, 6).
@@ -119,11 +119,6 @@ function hasMoved(before: { readonly workspace: string | undefined }, id: string
   return new AuthError('ERR_AUTH_WORKSPACE', text, {
     hint: 'The user was added to a workspace, or removed from it, while this was running. Set QELOS_WORKSPACE to the one that is meant, or start again to go on in the new one.',
   });
-}
-
-/** The SDK takes tokens out of whatever was answered; a network fault is a TypeError too, but with a cause. */
-function isMissingPayload(error: unknown): boolean {
-  return error instanceof TypeError && error.cause === undefined;
 }
 
 /**

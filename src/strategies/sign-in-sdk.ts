@@ -21,6 +21,17 @@ export function loadSdk(): typeof import('../sdk/qelos-sdk') {
   return require('../sdk/qelos-sdk');
 }
 
+/** Knows whether the server has answered as it does to a success; what fails later fails by what the answer holds. */
+class SignInCalls extends SdkCalls {
+  isAnswered = false;
+
+  override async json(...call: Parameters<SdkCalls['json']>): Promise<unknown> {
+    const body = await super.json(...call);
+    this.isAnswered = true;
+    return body;
+  }
+}
+
 /** The real SDK for one sign-in or refresh, over the bare client, with errors that say what the answer meant. */
 export function signInSdk(
   url: string,
@@ -31,10 +42,12 @@ export function signInSdk(
   /** Status of the answer that made a call fail. */
   lastStatus: () => number | undefined;
   lastBody: () => unknown;
+  /** Whether an error is about an answer that lacks what the SDK takes out of it, and not about what is below the SDK. */
+  isMissingPayload: (error: unknown) => boolean;
   remember: (credential: Credential, user: IUser) => Credential;
 } {
   let failed: { status: number; body: unknown } | undefined;
-  const calls = new SdkCalls({
+  const calls = new SignInCalls({
     url,
     http: context.http,
     failure: ({ status, body, headers }) => {
@@ -52,6 +65,7 @@ export function signInSdk(
     sdk,
     lastStatus: () => failed?.status,
     lastBody: () => failed?.body,
+    isMissingPayload: (error) => calls.isAnswered && error instanceof TypeError,
     remember(credential, user) {
       users.set(credential, user);
       return credential;

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
 import { AxiosError, type AxiosResponse } from 'axios';
 import { AuthError } from '../../src/contract/auth-error';
@@ -61,6 +62,31 @@ describe('what a failed sign-in or refresh means', () => {
       else expect(seen).toBe(value);
     }
     expect(message).not.toContain('secret');
+  });
+
+  it('keeps where an error of the strategy comes from, and what caused it, without their texts', () => {
+    const cause = new RangeError('secret one');
+    const fault = new TypeError('secret two\n    at secret (three)', { cause });
+    const error = toAuthError(fault, 'sign-in', 'own').again().cause as Error;
+    expect(error.message).toBe('TypeError, without its text');
+    expect(error.stack).toMatch(/^Error: TypeError, without its text\n +at .*obtain-errors\.test/);
+    expect((error.cause as Error).stack).toMatch(/^Error: RangeError, without its text\n +at .*obtain-errors\.test/);
+    expect(inspect(error)).not.toContain('secret');
+  });
+
+  it('tells no frames of an error whose text was changed, nor of one without a stack', () => {
+    const changed = new Error('secret\n    at secret');
+    expect(changed.stack).toContain('at secret'); // it is put together when it is first asked for
+    changed.message = 'other';
+    expect((toAuthError(changed, 'refresh', 'own').cause as Error).stack).toBe('Error: Error, without its text');
+    const bare = Object.assign(new Error('secret'), { stack: undefined });
+    expect((toAuthError(bare, 'refresh', 'own').cause as Error).stack).toBe('Error: Error, without its text');
+  });
+
+  it('ends where causes go round in a circle', () => {
+    const fault = new Error('a');
+    fault.cause = fault;
+    expect(toAuthError(fault, 'refresh', 'own').cause).toBeInstanceOf(Error);
   });
 
   it('is what the strategy says, if it says it with an AuthError', () => {

@@ -2,7 +2,18 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { createQelosAuth, isAuthError, type QelosAdministratorSDK } from 'qelos-auth';
+import { NestFactory } from '@nestjs/core';
+import type { AwilixContainer } from 'awilix';
+import type { AxiosInstance } from 'axios';
+import type { Container as InversifyContainer } from 'inversify';
+import {
+  type AuthStrategy,
+  createQelosAuth,
+  isAuthError,
+  QELOS_HTTP,
+  QELOS_SDK,
+  type QelosAdministratorSDK,
+} from 'qelos-auth';
 import { pluginPlayOptions } from 'qelos-auth/plugin-play';
 import { type QelosServer, type QelosServerUser, startQelosServer } from 'qelos-auth/testing';
 import { container } from 'tsyringe';
@@ -10,7 +21,7 @@ import { loadPlay, type PluginPlay } from '../plugin-play/play';
 import { type CodeBlock, codeBlocksOf, run } from './code-blocks';
 
 const ROOT = resolve(__dirname, '../..');
-const FILES = ['README.md', 'docs/strategies.md', 'docs/operations.md', 'docs/plugin-play.md'];
+const FILES = ['README.md', 'docs/strategies.md', 'docs/operations.md', 'docs/plugin-play.md', 'docs/containers.md'];
 const STRATEGIES = join(ROOT, 'docs/strategies.md');
 const BOOKS = '/api/blueprints/book/entities';
 
@@ -130,6 +141,15 @@ const OUTCOMES: Record<string, Record<string, (block: CodeBlock, others: CodeBlo
       const unlimited = others.map(({ name, code }) => ({ name, code: code.replace('...LIMITS, ', '') }));
       await expect(runTests(block, unlimited)).rejects.toThrow(/followed a redirect to another server, with a secret/);
     },
+    'injected-strategy': async (block) => {
+      const { InjectedStrategy } = (await run(block)).exports as { InjectedStrategy: new () => AuthStrategy };
+      Object.assign(process.env, { PARTNER_KEY: 'k' });
+      const auth = createQelosAuth({ strategies: [InjectedStrategy] });
+      await auth.http.get('/api/me').catch(() => {});
+      const [request] = server.requests.list({ path: '/api/me' });
+      expect(auth.strategy.name).toBe('injected');
+      expect(request?.headers['x-partner']).toBe(`partner k ${new URL(server.url).host}`);
+    },
     'signing-strategy': async (block) => {
       const { exports } = await run(block);
       expect(exports).toHaveProperty('SigningStrategy');
@@ -173,6 +193,32 @@ const OUTCOMES: Record<string, Record<string, (block: CodeBlock, others: CodeBlo
       expect(printed).toMatchObject([[[{ metadata: { title: 'Emma' } }]]]);
     },
   },
+  'docs/containers.md': {
+    tsyringe: async (block) => {
+      useApiToken();
+      container.register('audit-url', { useValue: server.url });
+      container.register('audit-token', { useValue: server.issueApiToken({ username: 'admin' }) });
+      const { Journal } = (await run(block)).exports as { Journal: new () => { names(): Promise<string[]> } };
+      expect(await container.resolve(Journal).names()).toEqual([plain.username, 'admin']);
+    },
+    nest: async (block) => {
+      useApiToken();
+      const { QelosModule } = (await run(block)).exports as { QelosModule: new () => object };
+      const app = await NestFactory.createApplicationContext(QelosModule, { logger: false });
+      await expectParts(app.get(QELOS_HTTP), app.get(QELOS_SDK), () => app.close());
+    },
+    inversify: async (block) => {
+      useApiToken();
+      const { container } = (await run(block)).exports as { container: InversifyContainer };
+      await expectParts(container.get(QELOS_HTTP), container.get(QELOS_SDK), () => container.unbindAll());
+    },
+    awilix: async (block) => {
+      useApiToken();
+      const { container } = (await run(block)).exports as { container: AwilixContainer };
+      const { http, sdk } = container.cradle;
+      await expectParts(http, sdk, () => container.dispose());
+    },
+  },
   'docs/operations.md': {
     'other-instance': async (block) => {
       useApiToken();
@@ -194,6 +240,19 @@ const OUTCOMES: Record<string, Record<string, (block: CodeBlock, others: CodeBlo
     },
   },
 };
+
+/** That a container has given an account's parts, one for all, and closes it. */
+async function expectParts(
+  http: AxiosInstance,
+  sdk: QelosAdministratorSDK,
+  end: () => Promise<unknown>,
+): Promise<void> {
+  expect((await http.get('/api/me')).data.username).toBe(plain.username);
+  expect((await sdk.authentication.getLoggedInUser()).username).toBe(plain.username);
+  expect(server.requests.count({ path: '/api/me', status: 200 })).toBe(3); // the check of the token is the first
+  await end();
+  await expect(http.get('/api/me')).rejects.toMatchObject({ code: 'ERR_AUTH_CLOSED' });
+}
 
 /** What other blocks of a file export, for a block that imports them. */
 async function siblings(blocks: CodeBlock[], ...names: string[]): Promise<Record<string, object>> {

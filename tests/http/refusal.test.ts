@@ -5,6 +5,7 @@ import { Readable } from 'node:stream';
 import { describe, expect, it } from '@jest/globals';
 import axios, { type AxiosInstance } from 'axios';
 import { apiRefusal, Credential, type QelosAuth, TenantAuth } from '../../src';
+import { refusalOf } from '../../src/http/fetch';
 import { type QelosServer, type QelosServerOptions, startQelosServer } from '../../src/testing';
 import { type Backend, sendJson, startBackend } from '../support/backend';
 import { openAuth, ways } from '../support/ways';
@@ -182,6 +183,21 @@ describe('W05: the question to the auth service', () => {
     expect(api.to(REFRESH)).toHaveLength(1);
   });
 
+  it('is not needed where nobody answers it and the life of the credential may be over: that is renewed', async () => {
+    const api = await startBackend();
+    const part = (claims: object) => Buffer.from(JSON.stringify(claims)).toString('base64url');
+    const iat = Math.floor(Date.now() / 1_000);
+    let signIns = 0;
+    const signIn = async () =>
+      Credential.bearer(`${part({ alg: 'HS256' })}.${part({ iat, exp: iat + 1, sub: ++signIns })}.x`);
+    const auth = openAuth({ config: { url: api.url }, strategies: [{ name: 'own', missing: () => [], signIn }] });
+    api.on(ME, (_, response) => response.writeHead(503).end());
+    api.on('/x', (_, response) => response.writeHead(api.to('/x').length === 2 ? 401 : 200).end());
+    await auth.http.get('/x');
+    expect((await auth.http.get('/x')).status).toBe(200);
+    expect([signIns, api.to(ME).length, api.to('/x').length]).toEqual([2, 1, 3]);
+  });
+
   it('is not put where a strategy judges by itself', async () => {
     const { api, auth } = await signedIn(true);
     api.on('/x', (_, response) => response.writeHead(401).end());
@@ -223,6 +239,49 @@ describe('W05: the question to the auth service', () => {
     expect(refusal.hint).toMatch(/not sent again/);
     expect(refusal.hint).not.toMatch(/fresh session/);
     expect(api.to('/x')).toHaveLength(1);
+  });
+});
+
+/** What a refused call can be, by what is answered to it. */
+const REFUSALS: readonly { name: string; status?: number; body?: object; authCode: string }[] = [
+  { name: 'a missing role', body: { message: 'you are not privileged.' }, authCode: 'ERR_AUTH_FORBIDDEN' },
+  { name: 'a missing permission', status: 403, body: { message: 'no' }, authCode: 'ERR_AUTH_FORBIDDEN' },
+  { name: 'a wrong path', body: { message: 'plugin not exist' }, authCode: 'ERR_AUTH_FORBIDDEN' },
+  { name: 'one of these, without a word', authCode: 'ERR_AUTH_FORBIDDEN' },
+  { name: 'a refused token', body: { message: 'Invalid or expired API token' }, authCode: 'ERR_AUTH_TOKEN_REFUSED' },
+  { name: 'a deploy', body: { message: 'API token authentication failed' }, authCode: 'ERR_AUTH_UNAVAILABLE' },
+];
+
+describe.each(REFUSALS)('W05: $name', ({ status = 401, body, authCode }) => {
+  it('is explained alike through every way; what explains it travels with the answer', async () => {
+    const server = await started();
+    const path = '/api/blueprints/book/entities';
+    const config = { url: server.url, apiToken: server.issueApiToken() };
+    server.fail(path, body ? { status, body } : { status });
+    const attached = axios.create({ baseURL: server.url });
+    const auth = openAuth({ config });
+    whenDone(auth.attach(attached));
+    const tenants = new TenantAuth(async () => config);
+    whenDone(() => tenants.close());
+    const explained = {
+      attached: apiRefusal(await failure(attached.get(path))),
+      'a stream': apiRefusal(await failure(auth.http.get(path, { responseType: 'stream' }))),
+      'the SDK': apiRefusal(await failure(auth.sdk.blueprints.entitiesOf('book').getList())),
+      fetch: refusalOf(await auth.fetch(path)),
+      'the SDK of a tenant': apiRefusal(
+        await failure((await tenants.for('a')).sdk.blueprints.entitiesOf('book').getList()),
+      ),
+    };
+    for (const way of ways.filter(({ name }) => name !== 'auth.fetch' && name !== 'auth.sdk')) {
+      Object.assign(explained, { [way.name]: apiRefusal(await failure(way.open({ config }).http.get(path))) });
+    }
+    const { attached: first } = explained;
+    expect(first).toMatchObject({ authCode, hint: expect.any(String) });
+    for (const [way, refusal] of Object.entries(explained)) expect([way, refusal]).toEqual([way, first]);
+    // Whatever else refuses a call later says nothing of this one.
+    const error = await failure(auth.http.get(path));
+    await failure(auth.http.get('/api/nobody/x'));
+    expect(apiRefusal(error)).toEqual(first);
   });
 });
 

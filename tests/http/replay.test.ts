@@ -3,6 +3,9 @@ import { beforeEach, describe, expect, it, jest } from '@jest/globals';
 import axios, { type AxiosResponse, type InternalAxiosRequestConfig, isAxiosError } from 'axios';
 import NodeFormData from 'form-data';
 import { apiRefusal, Credential, type QelosAuth } from '../../src';
+import { AuthInterceptor } from '../../src/http/auth-interceptor';
+import type { CredentialSource } from '../../src/http/credential-check';
+import { Origin } from '../../src/http/origin';
 import { type Backend, sendJson, startBackend } from '../support/backend';
 import { openAuth, ways } from '../support/ways';
 
@@ -194,6 +197,35 @@ describe('F23: a refusal that a new credential does not cure', () => {
     expect(await failure(auth.http.get('/x'))).toMatchObject({ response: { status: 401 } });
     expect(api.to('/x')).toHaveLength(5);
     expect(made).toBe(5);
+  });
+
+  it('is told of the credential that the request had renewed, and of no other that came to hand', async () => {
+    const api = await startBackend();
+    const [ended, own, another] = ['ended', 'own', 'another'].map((token) => Credential.bearer(token));
+    api.on('/x', ({ headers }, response) => {
+      const isGood = headers.authorization === 'Bearer another';
+      response.writeHead(isGood ? 200 : 401, { 'content-type': 'application/json' });
+      response.end(JSON.stringify(isGood ? {} : { message: 'authorization token is not valid.' }));
+    });
+    const told: unknown[] = [];
+    const source: CredentialSource = {
+      // A renewal for the first refusal; by the second, another call's renewal is over already.
+      get: (rejected) => (rejected === own ? another : rejected === ended ? Promise.resolve(own) : ended) as Credential,
+      stageOf: () => 'ending',
+      mayHaveEnded: () => true,
+      replayed: (credential, cured) => void told.push([credential === own ? 'own' : 'another', cured]),
+    };
+    const interceptor = new AuthInterceptor({
+      origin: new Origin(api.url),
+      strategy: { name: 'mine', signIn: async () => ended as Credential },
+      source,
+      client: () => axios.create({ baseURL: api.url }),
+      events: { emit() {} },
+    });
+    const instance = axios.create({ baseURL: api.url });
+    interceptor.attach(instance);
+    expect(await instance.get('/x')).toMatchObject({ status: 200 });
+    expect(told).toEqual([['own', false]]);
   });
 
   it('of what the user may not do is the answer at once', async () => {

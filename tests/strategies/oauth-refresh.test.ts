@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import axios, { type AxiosAdapter } from 'axios';
 import { type AuthConfig, createQelosAuth, type QelosAuth } from '../../src';
 import { Credential, headersOf, lifetimeOf, parseCredential, serializeCredential } from '../../src/contract/credential';
 import { retryAfterMs } from '../../src/credentials/obtain-errors';
@@ -176,6 +177,35 @@ describe('signing in', () => {
   it('F36 an answer that is far too large is none of Qelos', async () => {
     server.fail(SIGN_IN, { status: 200, body: Buffer.alloc(4 * 1024 * 1024, 0x20) });
     expect(await failure()).toMatchObject({ code: 'ERR_AUTH_BAD_RESPONSE', retryable: true });
+  });
+});
+
+describe('an error below a sign-in or refresh', () => {
+  /** As of a mock that lacks something, or of undici under another runtime. */
+  const faulty = (path: string): AxiosAdapter => {
+    const http = axios.getAdapter('http');
+    return (config) =>
+      String(config.url).includes(path) ? Promise.reject(new TypeError('sesame is no function')) : http(config);
+  };
+
+  it.each([
+    ['sign-in', SIGN_IN],
+    ['refresh', REFRESH],
+  ])('keeps its cause, and says nothing of what Qelos answered: %s', async (operation, path) => {
+    const { username, password } = admin;
+    const config = { url: server.url, username, password };
+    auth = createQelosAuth({ env: {}, config, axios: { adapter: faulty(path) } });
+    const { http } = auth;
+    if (path === REFRESH) await http.get(ENTITIES);
+    server.expireAccessTokens();
+    const error = await failureOf(http.get(ENTITIES));
+    expect(error).toMatchObject({
+      code: 'ERR_AUTH_BAD_RESPONSE',
+      message: `The strategy "oauth-refresh" failed at ${operation}: it threw TypeError.`,
+      hint: expect.stringMatching(/adapter/),
+    });
+    expect((error.cause as Error).stack).toMatch(/^Error: TypeError, without its text\n +at .*oauth-refresh\.test/);
+    expectNoSecret(error, ['sesame', admin.password]);
   });
 });
 
