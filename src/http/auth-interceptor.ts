@@ -9,7 +9,7 @@ import { type CredentialSource, isKnown, noteKnown } from './credential-check';
 import { credentialHeaders } from './credential-headers';
 import { copyOf, Exchange, type Outcome, type RequestConfig, sendUntouched } from './exchange';
 import { answerIn } from './exposure';
-import { type Origin, resolveUrl } from './origin';
+import type { Origin } from './origin';
 import { isRedirect, mostRedirects, redirected, tooManyRedirects } from './redirect';
 import { RefusalJudge, type RefusalJudgeOptions } from './refusal-judge';
 import { connectTo, sealAgents } from './sealed-agent';
@@ -144,11 +144,7 @@ export class AuthInterceptor {
     const refusal = last.response && refusalOf(last.response);
     if (refusal) {
       const { status } = last.response as AxiosResponse;
-      this.#events.emit('requestRefused', () => ({
-        ...routeOf(exchange.request),
-        status,
-        authCode: refusal.authCode,
-      }));
+      this.#events.emit('requestRefused', () => ({ ...exchange.route, status, authCode: refusal.authCode }));
     }
     return exchange.settle(last);
   }
@@ -276,7 +272,7 @@ export class AuthInterceptor {
 
   #resent(exchange: Exchange, { status }: AxiosResponse): void {
     exchange.resends++;
-    this.#events.emit('requestRetried', () => ({ ...routeOf(exchange.request), status }));
+    this.#events.emit('requestRetried', () => ({ ...exchange.route, status }));
   }
 
   /**
@@ -292,11 +288,6 @@ export class AuthInterceptor {
       () => {}, // remembered and told by the manager
     );
   }
-}
-
-/** What an event says of a request. */
-function routeOf(request: RequestConfig): { method: string; path: string } {
-  return { method: (request.method ?? 'get').toUpperCase(), path: new URL(resolveUrl(request)).pathname };
 }
 
 /** A failed send, with the answer if its error tells of one. */
