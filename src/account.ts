@@ -7,6 +7,7 @@ import { AuthInterceptor } from './http/auth-interceptor';
 import { axiosInUse } from './http/axios';
 import { createBareClient } from './http/bare-client';
 import type { CredentialSource } from './http/credential-check';
+import type { FixedHeaders } from './http/credential-headers';
 import { within } from './http/deadline';
 import { createFetch } from './http/fetch';
 import { timeoutOf } from './http/limits';
@@ -39,6 +40,8 @@ export interface AccountParts {
   events: Pick<EventHub, 'emit'>;
   axios?: CreateAxiosDefaults | undefined;
   transport?: Transport | undefined;
+  /** What every request has in the place of a caller's own, or has not. */
+  headers?: FixedHeaders | undefined;
 }
 
 /** What calls as one account of one Qelos instance are made with, over a source of credentials that it does not own. */
@@ -57,7 +60,7 @@ export class Account {
   constructor(made: never);
   /** @internal */
   constructor(parts: AccountParts);
-  constructor({ url, source, strategy, events, axios: defaults, transport }: AccountParts) {
+  constructor({ url, source, strategy, events, axios: defaults, transport, headers }: AccountParts) {
     this.#url = url;
     this.#strategy = strategy;
     const origin = new Origin(url);
@@ -71,6 +74,7 @@ export class Account {
       isFinal: strategy instanceof ApiTokenStrategy,
       events,
       transport,
+      headers,
     });
     const adapter = adapterInNode();
     this.http = axiosInUse().create({ ...(adapter && { adapter }), ...defaults, baseURL: url });

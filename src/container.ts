@@ -1,3 +1,4 @@
+import type { IncomingSource } from './acting/incoming-credential';
 import { type AuthConfig, checkedConfig } from './config';
 import { AuthError } from './contract/auth-error';
 import type { StrategyObject } from './contract/auth-strategy';
@@ -86,6 +87,28 @@ export function registerQelosAuth(container: DependencyContainer, given: Registe
   container.register<QelosAuth>(tokens.auth, { useFactory: (asked) => ownerOf(asked).auth('QelosAuth') });
   container.register(tokens.http, { useFactory: (asked) => ownerOf(asked).auth('QELOS_HTTP').http });
   container.register(tokens.sdk, { useFactory: (asked) => ownerOf(asked).auth('QELOS_SDK').sdk });
+}
+
+/**
+ * Puts {@link QelosAuth.actingFor} under `QELOS_HTTP` and `QELOS_SDK` of a request's child container, so that services need not
+ * know on whose behalf they call. What a service is kept by must not outlive the request: register it as `ContainerScoped` or
+ * transient, as a singleton would keep the credential of whoever came first and act as that user for all others.
+ *
+ * @param container - a child, made for this request, of one that has been given to `registerQelosAuth`
+ * @param source - as for {@link QelosAuth.actingFor}
+ * @throws AuthError `ERR_AUTH_CONFIG` if the source can hold no credential, or the container is no child
+ */
+export function registerActingFor(container: DependencyContainer, source: IncomingSource): void {
+  if (container.isRegistered(QelosAuth)) throw noChild();
+  const handle = container.resolve(QelosAuth).actingFor(source);
+  container.register(QELOS_HTTP, { useFactory: () => handle.http });
+  container.register(QELOS_SDK, { useFactory: () => handle.sdk });
+}
+
+function noChild(): AuthError {
+  return new AuthError('ERR_AUTH_CONFIG', 'registerActingFor() got the container that the plugin itself calls with.', {
+    hint: 'Pass a child of it, made for this request: container.createChildContainer(). Otherwise the whole plugin would act as this caller.',
+  });
 }
 
 /** A child whose inputs are none of the parent's account: to what is made in it, that is the same as to everybody else. */

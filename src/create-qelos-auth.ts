@@ -1,4 +1,5 @@
 import type { CreateAxiosDefaults } from 'axios';
+import { Verifier } from './acting/verify';
 import { type AuthConfig, DEFAULT_TIMEOUT_MS } from './config';
 import type { StrategyObject, StrategyOption } from './contract/auth-strategy';
 import type { CredentialStore } from './contract/credential-store';
@@ -7,6 +8,8 @@ import { nameOf } from './credentials/obtain-errors';
 import { shareKey } from './credentials/sharing';
 import { containerWith } from './di';
 import { EventHub } from './events';
+import { createBareClient } from './http/bare-client';
+import { timeoutOf } from './http/limits';
 import { Origin, warnOfInsecureUrl } from './http/origin';
 import { checkedTransport, type Transport } from './http/transport';
 import type { Logger } from './logger';
@@ -86,10 +89,12 @@ export function assemble(assembly: Assembly): QelosAuth {
     timeoutMs,
     ...(storeKey !== undefined && { store, storeKey }),
   });
+  const bare = (signal: AbortSignal) => createBareClient(url, origin, signal, connection);
   return new QelosAuth({
     url,
     selection,
     manager,
+    verifier: new Verifier(bare, timeoutOf(connection) || timeoutMs),
     events,
     axios,
     transport,

@@ -1,6 +1,9 @@
 export type { Account } from './account';
+export type { ActingHandle, Impersonated } from './acting/acting-for';
+export type { IncomingSource } from './acting/incoming-credential';
+export type { VerifyOptions } from './acting/verify';
 export { type AuthConfig, loadAuthConfig } from './config';
-export { type RegisterOptions, registerQelosAuth } from './container';
+export { type RegisterOptions, registerActingFor, registerQelosAuth } from './container';
 export { AuthError, type AuthErrorCode, type AuthErrorDetails, isAuthError } from './contract/auth-error';
 export type {
   ApiAnswer,

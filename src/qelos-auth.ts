@@ -1,5 +1,8 @@
 import type { CreateAxiosDefaults } from 'axios';
-import { Account } from './account';
+import { Account, type AccountParts } from './account';
+import { type ActingHandle, actingFor, type Impersonated, impersonating } from './acting/acting-for';
+import type { IncomingSource } from './acting/incoming-credential';
+import type { Verifier, VerifyOptions } from './acting/verify';
 import type { AuthConfig } from './config';
 import type { StrategyOption } from './contract/auth-strategy';
 import type { CredentialStore } from './contract/credential-store';
@@ -9,6 +12,7 @@ import type { AuthEvents, EventHub } from './events';
 import { CONNECTION } from './http/bare-client';
 import type { Transport } from './http/transport';
 import type { Logger } from './logger';
+import type { IUser } from './sdk/qelos-sdk.types';
 import type { Selection } from './strategies/resolver';
 
 /** What a `QelosAuth` is put together from. */
@@ -16,6 +20,8 @@ export interface QelosAuthParts {
   url: string;
   selection: Selection;
   manager: CredentialManager;
+  /** What says whose credentials come in. */
+  verifier: Verifier;
   /** What the manager tells its events to. */
   events: EventHub;
   axios: CreateAxiosDefaults | undefined;
@@ -60,6 +66,9 @@ export class QelosAuth extends Account {
   readonly #manager: CredentialManager;
   readonly #events: EventHub;
   readonly #defaults: CreateAxiosDefaults;
+  /** What handles that act as somebody else are made from. */
+  readonly #parts: AccountParts;
+  readonly #verifier: Verifier;
   readonly #other: QelosAuthParts['other'];
   /** The instances that `for` made and nobody has closed. */
   readonly #others = new Set<QelosAuth>();
@@ -71,9 +80,12 @@ export class QelosAuth extends Account {
   constructor(made: never);
   /** @internal */
   constructor(parts: QelosAuthParts);
-  constructor({ url, selection, manager, events, axios = {}, transport, other, release }: QelosAuthParts) {
+  constructor({ url, selection, manager, verifier, events, axios = {}, transport, other, release }: QelosAuthParts) {
     const { strategy, skipped } = selection;
-    super({ url, source: manager, strategy, events, axios, transport });
+    const parts = { url, source: manager, strategy, events, axios, transport };
+    super(parts);
+    this.#parts = parts;
+    this.#verifier = verifier;
     const { source } = strategy;
     this.strategy = { name: nameOf(strategy), ...(source !== undefined && { source }), skipped };
     this.#manager = manager;
@@ -103,6 +115,42 @@ export class QelosAuth extends Account {
     this.#others.add(other);
     other.#onClose = () => this.#others.delete(other);
     return other;
+  }
+
+  /**
+   * The same instance, as whoever has sent a request: with the credential that came in with it, which is neither renewed nor
+   * replaced by the plugin's own. A 401 comes back as it is. The handle keeps working once the request is over.
+   *
+   * @param source - the incoming request, its headers, or `{ authorization?, cookie?, apiKey? }`; of it only what has the form of
+   *   a Qelos credential is sent (the cookies `token` and `qlt_…`, a bearer, an API token as `x-api-key`)
+   * @throws AuthError `ERR_AUTH_CONFIG` if the source can hold none. Calls: `ERR_AUTH_NO_CREDENTIAL`, before anything is sent, if
+   *   it holds none; `ERR_AUTH_CLOSED` after `close()`
+   */
+  actingFor(source: IncomingSource): ActingHandle {
+    return actingFor(source, this.#parts, () => (this.#closed ? closedError() : undefined));
+  }
+
+  /**
+   * The same account, acting as somebody else. It counts for privileged accounts alone: others go on as themselves. An unknown
+   * user is answered with 404, and by services behind the gateway with 401.
+   *
+   * @throws AuthError `ERR_AUTH_CONFIG` if there is no user, or an identifier is none
+   */
+  impersonating(whom: Impersonated): ActingHandle {
+    return impersonating(whom, this.#parts);
+  }
+
+  /**
+   * Whose credential came in with a request, by `GET /api/me`. The answer counts for `maxAgeMs`; requests with the same credential
+   * share one question.
+   *
+   * @param source - as for {@link actingFor}
+   * @returns the user; undefined if there is no credential of Qelos, or Qelos refuses it: answer with 401
+   * @throws AuthError (as a rejection) if Qelos could not be asked: answer with 503. Never because of the credential
+   */
+  async verify(source: IncomingSource, options?: VerifyOptions): Promise<IUser | undefined> {
+    if (this.#closed) throw closedError();
+    return this.#verifier.verify(source, options);
   }
 
   /** Adds a listener for an event. Returns the function that removes it. */

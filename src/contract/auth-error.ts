@@ -20,6 +20,8 @@ export type AuthErrorCode =
   | 'ERR_AUTH_REDIRECT'
   /** The credential is bound to another workspace than the configured one. */
   | 'ERR_AUTH_WORKSPACE'
+  /** Whoever is to be acted for has sent no credential of Qelos; nothing was sent. */
+  | 'ERR_AUTH_NO_CREDENTIAL'
   /** `close()` was called. */
   | 'ERR_AUTH_CLOSED';
 
@@ -34,6 +36,7 @@ const CODES: Readonly<Record<AuthErrorCode, true>> = {
   ERR_AUTH_BAD_RESPONSE: true,
   ERR_AUTH_REDIRECT: true,
   ERR_AUTH_WORKSPACE: true,
+  ERR_AUTH_NO_CREDENTIAL: true,
   ERR_AUTH_CLOSED: true,
 };
 

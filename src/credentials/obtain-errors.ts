@@ -2,7 +2,7 @@ import { AuthError, isAuthError, kindOf } from '../contract/auth-error';
 import { axiosInUse } from '../http/axios';
 
 /** What was being done when an error came up. */
-export type Operation = 'sign-in' | 'refresh' | 'signing of a request';
+export type Operation = 'sign-in' | 'refresh' | 'signing of a request' | 'check of the caller';
 
 /** An answer to a sign-in or refresh that is not a success. */
 export interface FailedAnswer {

@@ -6,12 +6,12 @@ import type { EventHub } from '../events';
 import { explainAnswer, refusalOf } from './answer';
 import { axiosOf } from './axios';
 import { type CredentialSource, isKnown, noteKnown } from './credential-check';
-import { credentialHeaders } from './credential-headers';
+import { credentialHeaders, type FixedHeaders, withFixed } from './credential-headers';
 import { copyOf, Exchange, type Outcome, type RequestConfig, sendUntouched } from './exchange';
 import { answerIn } from './exposure';
 import type { Origin } from './origin';
 import { isRedirect, mostRedirects, redirected, tooManyRedirects } from './redirect';
-import { RefusalJudge, type RefusalJudgeOptions } from './refusal-judge';
+import { type InterceptorOptions, RefusalJudge } from './refusal-judge';
 import { connectTo, sealAgents } from './sealed-agent';
 import { signedHeaders } from './signing';
 import type { Transport } from './transport';
@@ -47,14 +47,15 @@ export class AuthInterceptor {
   readonly #events: Pick<EventHub, 'emit'>;
   readonly #transport: Transport | undefined;
   readonly #judge: RefusalJudge;
+  readonly #fixed: FixedHeaders | undefined;
   /** Where the adapter that ours stands in for waits in the config. One of its own, so that interceptors can be stacked. */
   readonly #wrapped = Symbol('wrapped adapter');
   readonly #adapter: AxiosAdapter = (config) => this.#dispatch(config as Wrapped);
   /** What the refusal of a request that could not be sent again has led to. */
   #renewedForOthers: Credential | undefined;
 
-  /** @param options - `transport`: what axios' http adapter sends with, where a request names nothing else */
-  constructor(options: RefusalJudgeOptions & { events: Pick<EventHub, 'emit'>; transport?: Transport | undefined }) {
+  constructor(options: InterceptorOptions) {
+    this.#fixed = options.headers;
     this.#origin = options.origin;
     this.#strategy = options.strategy;
     this.#manager = options.source;
@@ -154,7 +155,9 @@ export class AuthInterceptor {
     const ready = credential instanceof Credential ? credential : await this.#arrived(exchange, credential);
     const signed =
       this.#strategy.authorize &&
-      (await exchange.waitFor(signedHeaders(exchange.request, ready, this.#strategy, this.#origin)));
+      (await exchange.waitFor(
+        signedHeaders(withFixed(exchange.request, this.#fixed), ready, this.#strategy, this.#origin),
+      ));
     try {
       return { credential: ready, response: await this.#send(exchange, ready, signed) };
     } catch (error) {
@@ -173,7 +176,7 @@ export class AuthInterceptor {
 
   #send(exchange: Exchange, credential: Credential, signed?: Headers): Promise<AxiosResponse> {
     try {
-      const { request } = exchange;
+      const request = withFixed(exchange.request, this.#fixed);
       const copy = copyOf(request);
       copy.headers = signed ?? credentialHeaders(request.headers, this.#origin, credential);
       copy.maxRedirects = 0; // they are followed here

@@ -1,11 +1,14 @@
 import type { AxiosInstance, InternalAxiosRequestConfig } from 'axios';
 import type { Credential } from '../contract/credential';
 import type { CredentialManager } from '../credentials/credential-manager';
-import { type Standing, saidBy } from '../qelos/refusal';
+import { type ApiRefusal, type Standing, saidBy } from '../qelos/refusal';
 import { axiosInUse } from './axios';
 
 /** Where credentials come from, and where it is told how they fared. */
-export type CredentialSource = Pick<CredentialManager, 'get' | 'stageOf' | 'mayHaveEnded' | 'replayed'>;
+export interface CredentialSource extends Pick<CredentialManager, 'get' | 'stageOf' | 'mayHaveEnded' | 'replayed'> {
+  /** What a refusal means where it does not mean what it does to the plugin's own account. */
+  explain?: (refusal: ApiRefusal) => ApiRefusal;
+}
 
 type Headers = InternalAxiosRequestConfig['headers'];
 

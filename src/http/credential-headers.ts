@@ -48,3 +48,20 @@ function checkHost(value: unknown, { host }: Origin): void {
     hint: 'Remove the header: the credential is for the host of QELOS_URL alone. For another host, send the request with skipAuth: true.',
   });
 }
+
+/** Headers by their names; undefined: there is none. */
+export type FixedHeaders = readonly (readonly [name: string, value: string | undefined])[];
+
+/** A request with headers in the place of a caller's own, in whatever letter case those are. */
+export function withFixed(
+  request: InternalAxiosRequestConfig,
+  fixed: FixedHeaders | undefined,
+): InternalAxiosRequestConfig {
+  if (!fixed) return request;
+  const headers = request.headers.concat();
+  for (const [name, value] of fixed) {
+    if (value === undefined) headers.delete(name);
+    else headers.set(name, value);
+  }
+  return { ...request, headers };
+}

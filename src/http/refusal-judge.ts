@@ -1,13 +1,15 @@
 import type { AxiosAdapter, AxiosInstance, AxiosResponse, InternalAxiosRequestConfig } from 'axios';
 import type { ApiAnswer, StrategyObject } from '../contract/auth-strategy';
 import { type Credential, headersOf } from '../contract/credential';
+import type { EventHub } from '../events';
 import { explainRefusal, type Standing, saidBy } from '../qelos/refusal';
 import { explainAnswer } from './answer';
 import { type CredentialSource, standingOf } from './credential-check';
-import { credentialHeaders } from './credential-headers';
+import { credentialHeaders, type FixedHeaders } from './credential-headers';
 import type { Exchange } from './exchange';
 import type { Origin } from './origin';
 import { signedHeaders } from './signing';
+import type { Transport } from './transport';
 import { isReplayable } from './upload';
 
 export interface RefusalJudgeOptions {
@@ -20,6 +22,15 @@ export interface RefusalJudgeOptions {
   readonly adapter?: InternalAxiosRequestConfig['adapter'];
   /** Whether nothing can take the place of a refused credential. */
   readonly isFinal?: boolean;
+}
+
+/** What an interceptor is given besides. */
+export interface InterceptorOptions extends RefusalJudgeOptions {
+  events: Pick<EventHub, 'emit'>;
+  /** What axios' http adapter sends with, where a request names nothing else. */
+  transport?: Transport | undefined;
+  /** What every request has in the place of a caller's own, or has not. */
+  headers?: FixedHeaders | undefined;
 }
 
 /**
@@ -52,7 +63,8 @@ export class RefusalJudge {
     if (isRefusal) {
       const apiToken = 'x-api-key' in headersOf(credential);
       const canResend = isReplayable(exchange.request.data);
-      explainAnswer(response, explainRefusal(answer, apiToken, { standing, canResend }));
+      const refusal = explainRefusal(answer, apiToken, { standing, canResend });
+      explainAnswer(response, this.#options.source.explain?.(refusal) ?? refusal);
     }
     return this.#isOwn ? this.#asTheStrategySays(answer) : this.#verdict(answer, standing, credential);
   }

@@ -1,9 +1,9 @@
 import { AuthError } from '../contract/auth-error';
 import { COOL_DOWN, doubled } from '../credentials/clock';
 import { retryAfterMs } from '../credentials/obtain-errors';
+import { keyOf, RecentMap } from '../credentials/recent-map';
 import { isWriteConflict, writeConflict } from '../strategies/oauth-refresh';
 import { askForTokens, type TokenAnswer } from './foreign-fetch';
-import { keyOf, RecentMap } from './recent-map';
 
 /** A sign-in or refresh under way, or one whose answer is remembered. */
 interface Grant {

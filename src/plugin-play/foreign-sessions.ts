@@ -1,9 +1,9 @@
 import { AuthError, isAuthError } from '../contract/auth-error';
 import { COOL_DOWN } from '../credentials/clock';
+import { keyOf, RecentMap } from '../credentials/recent-map';
 import { isRefusedCredential } from '../qelos/refusal';
 import { foreignFetch, isReplayable } from './foreign-fetch';
 import { ForeignGrants } from './foreign-grants';
-import { keyOf, RecentMap } from './recent-map';
 
 /** What is used of the options that all modules of one SDK share. */
 interface SdkOptions {

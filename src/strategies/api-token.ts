@@ -51,7 +51,7 @@ export function refusedToken(setting: string, then: string, details: Omit<AuthEr
   });
 }
 
-function notChecked(): AuthError {
+export function notChecked(): AuthError {
   return new AuthError(
     'ERR_AUTH_UNAVAILABLE',
     `The API token could not be checked: "${NOT_CHECKED}" (HTTP status 401).`,

@@ -1,18 +1,24 @@
 import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type RequestListener } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { NestFactory } from '@nestjs/core';
 import type { AwilixContainer } from 'awilix';
 import type { AxiosInstance } from 'axios';
+import type { FastifyInstance } from 'fastify';
 import type { Container as InversifyContainer } from 'inversify';
 import {
   type AuthStrategy,
+  type CredentialStore,
   createQelosAuth,
   isAuthError,
   QELOS_HTTP,
   QELOS_SDK,
   type QelosAdministratorSDK,
+  type QelosAuth,
 } from 'qelos-auth';
 import { pluginPlayOptions } from 'qelos-auth/plugin-play';
 import { type QelosServer, type QelosServerUser, startQelosServer } from 'qelos-auth/testing';
@@ -21,7 +27,14 @@ import { loadPlay, type PluginPlay } from '../plugin-play/play';
 import { type CodeBlock, codeBlocksOf, run } from './code-blocks';
 
 const ROOT = resolve(__dirname, '../..');
-const FILES = ['README.md', 'docs/strategies.md', 'docs/operations.md', 'docs/plugin-play.md', 'docs/containers.md'];
+const FILES = [
+  'README.md',
+  'docs/strategies.md',
+  'docs/operations.md',
+  'docs/plugin-play.md',
+  'docs/containers.md',
+  'docs/acting-for.md',
+];
 const STRATEGIES = join(ROOT, 'docs/strategies.md');
 const BOOKS = '/api/blueprints/book/entities';
 
@@ -219,6 +232,64 @@ const OUTCOMES: Record<string, Record<string, (block: CodeBlock, others: CodeBlo
       await expectParts(http, sdk, () => container.dispose());
     },
   },
+  'docs/acting-for.md': {
+    'fastify-hook': async (block) => {
+      useApiToken();
+      await addBook();
+      const { app } = (await run(block)).exports as { app: FastifyInstance };
+      const ask = async (headers: Record<string, string>) => {
+        const { statusCode, body } = await app.inject({ url: '/books', headers });
+        return { status: statusCode, body: JSON.parse(body) as unknown };
+      };
+      await isProtected(ask);
+      await app.close();
+    },
+    'express-middleware': async (block) => {
+      useApiToken();
+      await addBook();
+      const { app } = (await run(block)).exports as { app: RequestListener };
+      const listening = createServer(app).listen(0, '127.0.0.1');
+      await once(listening, 'listening');
+      const { port } = listening.address() as AddressInfo;
+      await isProtected(async (headers) => {
+        const { status, ...answer } = await fetch(`http://127.0.0.1:${port}/books`, { headers }).then(
+          async (response) => ({
+            status: response.status,
+            body: (await response.text()) as unknown,
+          }),
+        );
+        return { status, body: status < 500 ? JSON.parse(String(answer.body)) : answer.body };
+      });
+      await new Promise((resolve) => listening.close(resolve));
+    },
+    'request-container': async (block) => {
+      process.env['QELOS_API_TOKEN'] = server.issueApiToken({ username: 'admin' });
+      await addBook();
+      const { handle } = (await run(block)).exports as { handle(request: object): Promise<unknown> };
+      expect(await handle({ headers: callerHeaders() })).toMatchObject([{ metadata: { title: 'Emma' } }]);
+      await expect(handle({ headers: {} })).rejects.toMatchObject({ code: 'ERR_AUTH_NO_CREDENTIAL' });
+    },
+    'report-job': async (block) => {
+      process.env['QELOS_API_TOKEN'] = server.issueApiToken({ username: 'admin' });
+      await addBook();
+      const { booksOf } = (await run(block)).exports as { booksOf(user: string): Promise<unknown> };
+      expect(await booksOf(plain._id)).toMatchObject([{ metadata: { title: 'Emma' } }]);
+      await expect(booksOf('65f0c0ffee65f0c0ffee65f0')).rejects.toMatchObject({ response: { status: 401 } });
+    },
+    composed: async (block) => {
+      const { open } = (await run(block)).exports as { open(exchange: unknown, store: CredentialStore): QelosAuth };
+      const saved: string[] = [];
+      const expiresAt = new Date(Date.now() + 3_600_000);
+      const store = { load: async () => undefined, save: async (key: string) => saved.push(key) > 0 };
+      const auth = open(async () => ({ token: await accessToken(), expiresAt }), store);
+      expect(await auth.signIn()).toMatchObject({
+        strategy: 'exchange',
+        user: { username: plain.username },
+        expiresAt,
+      });
+      expect(saved).toHaveLength(1);
+    },
+  },
   'docs/operations.md': {
     'other-instance': async (block) => {
       useApiToken();
@@ -258,6 +329,31 @@ async function expectParts(
 async function siblings(blocks: CodeBlock[], ...names: string[]): Promise<Record<string, object>> {
   const wanted = blocks.filter(({ name }) => names.includes(name));
   return Object.fromEntries(await Promise.all(wanted.map(async (block) => [block.name, (await run(block)).exports])));
+}
+
+function callerHeaders(): Record<string, string> {
+  return { 'x-api-key': server.issueApiToken({ username: plain.username }) };
+}
+
+async function accessToken(): Promise<string> {
+  const answer = await fetch(`${server.url}/api/signin`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ username: plain.username, password: plain.password, authType: 'oauth' }),
+  });
+  return ((await answer.json()) as { payload: { token: string } }).payload.token;
+}
+
+/** What an endpoint of the two frameworks answers to callers with and without a credential, and in an outage. */
+async function isProtected(
+  ask: (headers: Record<string, string>) => Promise<{ status: number; body: unknown }>,
+): Promise<void> {
+  const books = [{ metadata: { title: 'Emma' } }];
+  expect(await ask({ authorization: `Bearer ${await accessToken()}` })).toMatchObject({ status: 200, body: books });
+  expect(await ask({})).toMatchObject({ status: 401, body: { message: 'Sign in to Qelos first.' } });
+  expect(await ask({ 'x-api-key': 'ql_unknown' })).toMatchObject({ status: 401 });
+  server.fail('/api/me', { status: 503 }, 1);
+  expect(await ask(callerHeaders())).toMatchObject({ status: 500 });
 }
 
 /** Runs the tests that a block defines, beside the blocks of what they are about. */

@@ -3,7 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import axios from 'axios';
 import { Credential, isAuthError, type QelosAuth } from '../../src';
 import { startBackend } from '../support/backend';
-import { type Way, ways } from '../support/ways';
+import { impersonating, type Way, ways } from '../support/ways';
 
 /** Also by an axios instance that the library is attached to. */
 const attached: Way = {
@@ -17,7 +17,7 @@ const attached: Way = {
   },
 };
 
-describe.each([...ways, attached])('through $name', ({ open, send }) => {
+describe.each([...ways, impersonating, attached])('through $name', ({ open, send }) => {
   it('S11 a strategy that makes an authenticated call while it signs in hears so at once', async () => {
     const backend = await startBackend();
     let auth: QelosAuth | undefined;

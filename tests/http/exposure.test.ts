@@ -12,7 +12,7 @@ import { EVENT_NAMES } from '../support/event-names';
 import { hurry } from '../support/hurry';
 import { leaks, reachableSecrets } from '../support/secrets';
 import { sinksOf } from '../support/sinks';
-import { openAuth, ways } from '../support/ways';
+import { impersonating, openAuth, ways } from '../support/ways';
 import { whenDone } from '../support/when-done';
 
 const failure = (call: Promise<unknown>) =>
@@ -265,7 +265,7 @@ describe.each(adapters)('what comes out of the adapter %s', (adapterName, adapte
   });
 });
 
-describe.each(ways)('errors, through $name', ({ open, send, name }) => {
+describe.each([...ways, impersonating])('errors, through $name', ({ open, send, name }) => {
   it('F14: no secret from a sign-in that answers 500 with a body that echoes the password', async () => {
     hurry();
     for (const status of [500, 400, 401, 200]) {

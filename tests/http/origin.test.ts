@@ -10,7 +10,7 @@ import { Origin, resolveUrl } from '../../src/http/origin';
 import { type Backend, startBackend } from '../support/backend';
 import { selfSigned } from '../support/certificate';
 import { startProxy } from '../support/proxy';
-import { openAuth, ways } from '../support/ways';
+import { impersonating, openAuth, ways } from '../support/ways';
 import { whenDone } from '../support/when-done';
 
 const failure = (call: Promise<unknown>) =>
@@ -60,7 +60,7 @@ describe('what leads to the origin', () => {
   });
 });
 
-describe.each(ways)('the headers a caller sets, through $name', ({ name: way, open, send }) => {
+describe.each([...ways, impersonating])('the headers a caller sets, through $name', ({ name: way, open, send }) => {
   let api: Backend;
   let auth: QelosAuth;
   beforeEach(async () => {

@@ -3,7 +3,7 @@ import { buffer } from 'node:stream/consumers';
 import { describe, expect, it } from '@jest/globals';
 import axios, { type AxiosRequestConfig } from 'axios';
 import { undici } from 'qelos-auth/undici';
-import type { QelosAuthOptions } from '../../src';
+import type { QelosAuth, QelosAuthOptions } from '../../src';
 import { type Backend, listen, startBackend } from '../support/backend';
 import { openAuth } from '../support/ways';
 import { whenDone } from '../support/when-done';
@@ -26,16 +26,20 @@ async function soon<T>(call: Promise<T>): Promise<T> {
   return Promise.race([call, late]).finally(() => clearTimeout(timer));
 }
 
-const adapters: [string, QelosAuthOptions][] = [
+type Handle = Pick<QelosAuth, 'http'>;
+const adapters: [string, QelosAuthOptions, handle?: (auth: QelosAuth, apiKey: string) => Handle][] = [
   ['http', {}],
+  ['http, acting for a caller', {}, (auth, apiKey) => auth.actingFor({ apiKey })],
+  ['http, impersonating', {}, (auth) => auth.impersonating({ user: '65f0c0ffee65f0c0ffee65f0' })],
   ['fetch', { axios: { adapter: 'fetch' } }],
   ['http over undici', { transport: undici() }],
 ];
 
-describe.each(adapters)('a time-out over the adapter %s', (_, options) => {
+describe.each(adapters)('a time-out over the adapter %s', (_, options, handle = (auth) => auth) => {
   const open = async () => {
     const api = await startBackend();
-    const { http } = openAuth({ config: { url: api.url, apiToken: api.apiToken }, ...options });
+    const auth = openAuth({ config: { url: api.url, apiToken: api.apiToken }, ...options });
+    const { http } = handle(auth, api.apiToken);
     return {
       api,
       get: (path: string, more: AxiosRequestConfig = {}) => http.get(path, { timeout: TIMEOUT_MS, ...more }),

@@ -28,7 +28,9 @@ export interface Way {
   send(auth: QelosAuth, call: Call): Promise<Answered>;
 }
 
-const viaAxios: Way['send'] = async (auth, { path, method = 'GET', body, headers, signal }) => {
+type Handle = Pick<QelosAuth, 'http' | 'fetch'>;
+
+const viaAxios = async (auth: Handle, { path, method = 'GET', body, headers, signal }: Call): Promise<Answered> => {
   const {
     status,
     headers: answered,
@@ -61,6 +63,17 @@ function open(options: QelosAuthOptions): QelosAuth {
   return auth;
 }
 
+async function viaFetch(auth: Handle, { path, ...init }: Call): Promise<Answered> {
+  const response = await auth.fetch(path, init);
+  const text = await response.text();
+  const isJson = response.headers.get('content-type')?.includes('json') && text !== '';
+  return {
+    status: response.status,
+    headers: Object.fromEntries(response.headers),
+    data: isJson ? JSON.parse(text) : text,
+  };
+}
+
 /** Every way into the library that a plugin has. */
 export const ways: readonly Way[] = [
   { name: 'auth.http', open, send: viaAxios },
@@ -77,16 +90,7 @@ export const ways: readonly Way[] = [
   {
     name: 'auth.fetch',
     open,
-    async send(auth, { path, ...init }) {
-      const response = await auth.fetch(path, init);
-      const text = await response.text();
-      const isJson = response.headers.get('content-type')?.includes('json') && text !== '';
-      return {
-        status: response.status,
-        headers: Object.fromEntries(response.headers),
-        data: isJson ? JSON.parse(text) : text,
-      };
-    },
+    send: viaFetch,
   },
   {
     name: 'auth.sdk',
@@ -101,6 +105,28 @@ export const ways: readonly Way[] = [
       }
     },
   },
+];
+
+/** Acting as a user, by the account's own credential: for servers that take any user for one. */
+export const impersonating: Way = {
+  name: 'auth.impersonating().http',
+  open,
+  send: (auth, call) => viaAxios(auth.impersonating({ user: '65f0c0ffee65f0c0ffee65f0' }), call),
+};
+
+const tokens = new WeakMap<QelosAuth, string>();
+const withToken: Way['open'] = (options) => {
+  const auth = open(options);
+  tokens.set(auth, options.config?.apiToken ?? '');
+  return auth;
+};
+const caller = (auth: QelosAuth) => auth.actingFor({ apiKey: tokens.get(auth) });
+
+/** Every handle that acts as somebody else; to be opened with an API token, which is the caller's too. */
+export const handles: readonly Way[] = [
+  impersonating,
+  { name: 'auth.actingFor().http', open: withToken, send: (auth, call) => viaAxios(caller(auth), call) },
+  { name: 'auth.actingFor().fetch', open: withToken, send: (auth, call) => viaFetch(caller(auth), call) },
 ];
 
 export { open as openAuth };

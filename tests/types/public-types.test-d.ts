@@ -131,6 +131,7 @@ export function isOutage(code: AuthErrorCode): boolean {
     case 'ERR_AUTH_UNAVAILABLE':
     case 'ERR_AUTH_BAD_RESPONSE':
       return true;
+    case 'ERR_AUTH_NO_CREDENTIAL':
     case 'ERR_AUTH_CONFIG':
     case 'ERR_AUTH_INSECURE_URL':
     case 'ERR_AUTH_NO_STRATEGY':
