@@ -29,6 +29,7 @@ export { type DiagnoseOptions, diagnose } from './diagnose/diagnose';
 export type { Check, CheckId, CheckOutcome, Diagnosis } from './diagnose/diagnosis';
 export type { AuthEvent, AuthEvents, FailedEvent, ObtainedEvent } from './events';
 export type { Transport } from './http/transport';
+export type { Logger } from './logger';
 export { type ApiAuthCode, type ApiRefusal, apiRefusal } from './qelos/refusal';
 export { type InstanceOptions, QelosAuth } from './qelos-auth';
 /** The types of the SDK's modules, and of what their methods take and give. */

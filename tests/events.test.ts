@@ -381,7 +381,7 @@ describe('a whole life', () => {
     }
     expect(stderr).toContain('a listener of signedIn threw: Error');
     for (const secret of [password, apiToken, 'in-the-query', ...secrets]) expect(stderr).not.toContain(secret);
-  });
+  }, 30_000);
 
   it('without NODE_DEBUG nothing is written', async () => {
     const script = `
@@ -394,5 +394,5 @@ describe('a whole life', () => {
     });
     expect([stdout, stderr]).toEqual(['', '']);
     expect(server.requests.count({ path: '/api/me', status: 200 })).toBe(2);
-  });
+  }, 30_000);
 });
