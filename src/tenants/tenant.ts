@@ -6,7 +6,7 @@ import type { Credential } from '../contract/credential';
 import { CredentialManager, type CredentialManagerOptions, type Stage } from '../credentials/credential-manager';
 import { isRefusal } from '../credentials/failure';
 import { toAuthError } from '../credentials/obtain-errors';
-import type { EventHub } from '../events';
+import { type EventHub, resolved } from '../events';
 import type { CredentialSource } from '../http/credential-check';
 import type { Transport } from '../http/transport';
 import { isRefusedCredential } from '../qelos/refusal';
@@ -104,10 +104,14 @@ export class Tenant implements CredentialManagerOptions, CredentialSource, Poole
   }
 
   get events(): Pick<EventHub, 'emit'> {
-    const mine = <T>(detail: T) => ({ ...detail, tenant: this.id });
+    const mine = <T>(detail: T) => ({ ...detail, instance: this.id, tenant: this.id });
     return {
-      emit: (event, made) => this.#shared.emit(event, () => mine(typeof made === 'function' ? made() : made)),
+      emit: (event, made) => this.#shared.emit(event, () => mine(resolved(made))),
     };
+  }
+
+  get host(): string | undefined {
+    return this.#url ? new URL(this.#url).host : undefined;
   }
 
   context(signal: AbortSignal): AuthContext {

@@ -11,7 +11,7 @@ export function contextFor(url: string, signal: AbortSignal = new AbortControlle
     setting: 'QELOS_URL',
     strategy: 'tested',
     connection: {},
-    events: new EventHub(),
+    events: new EventHub('test'),
   });
 }
 
@@ -21,7 +21,7 @@ export function managerOf(strategy: AuthStrategy, url: string): { manager: Crede
   const manager = new CredentialManager({
     strategy,
     context: (signal) => contextFor(url, signal),
-    events: new EventHub(),
+    events: new EventHub('test'),
     timeoutMs: 20_000,
     clock,
   });

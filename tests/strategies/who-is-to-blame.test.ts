@@ -48,7 +48,13 @@ describe('an error of a sign-in names the strategy, and the host that answered',
     const broker = 'http://127.0.0.1:9';
     const ask: AuthStrategy['signIn'] = ({ client }) => client(broker).get('/keys');
     const clock = new SetClock();
-    const parts = { url: qelos.url, setting: 'QELOS_URL', strategy: 'own', connection: {}, events: new EventHub() };
+    const parts = {
+      url: qelos.url,
+      setting: 'QELOS_URL',
+      strategy: 'own',
+      connection: {},
+      events: new EventHub('test'),
+    };
     const manager = new CredentialManager({
       strategy: { name: 'own', signIn: ask },
       context: (signal) => strategyContext(signal, parts),
@@ -71,7 +77,13 @@ describe('an error of a sign-in names the strategy, and the host that answered',
       for (const server of [qelos, broker]) server.on('/keys', () => resolve());
     });
     const clock = new SetClock();
-    const parts = { url: qelos.url, setting: 'QELOS_URL', strategy: 'own', connection: {}, events: new EventHub() };
+    const parts = {
+      url: qelos.url,
+      setting: 'QELOS_URL',
+      strategy: 'own',
+      connection: {},
+      events: new EventHub('test'),
+    };
     const manager = new CredentialManager({
       strategy: { name: 'own', signIn: ({ http, client }) => (isInstance ? http : client(broker.url)).get('/keys') },
       context: (signal) => strategyContext(signal, parts),
