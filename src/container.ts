@@ -134,7 +134,7 @@ class Owner {
   constructor(
     container: DependencyContainer,
     environment: () => Environment,
-    { axios, transport, strategies = [] }: RegisterOptions,
+    { axios, transport, logger, name, strategies = [] }: RegisterOptions,
     disposer: DependencyContainer,
   ) {
     const config = once(() => checkedConfig(container.resolve(AUTH_CONFIG)));
@@ -143,7 +143,7 @@ class Owner {
     this.#auth = once(() => {
       const store = container.isRegistered(CREDENTIAL_STORE, true) ? container.resolve(CREDENTIAL_STORE) : undefined;
       const [env, candidates] = [environment(), this.candidates()];
-      const auth = assemble({ config: config(), candidates, env, store, axios, transport });
+      const auth = assemble({ config: config(), candidates, env, store, axios, transport, logger, name });
       disposer.resolve(Lifetime).auth = auth;
       return auth;
     });

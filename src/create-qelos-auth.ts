@@ -12,6 +12,7 @@ import { createBareClient } from './http/bare-client';
 import { timeoutOf } from './http/limits';
 import { Origin, warnOfInsecureUrl } from './http/origin';
 import { checkedTransport, type Transport } from './http/transport';
+import type { Logger } from './logger';
 import { ownOptions } from './own-properties';
 import { type InstanceOptions, QelosAuth } from './qelos-auth';
 import { storeFromEnv } from './stores/store-from-env';
@@ -39,10 +40,18 @@ export interface QelosAuthOptions extends InstanceOptions {
  * @throws AuthError `ERR_AUTH_CONFIG`, `ERR_AUTH_INSECURE_URL` or `ERR_AUTH_NO_STRATEGY`
  */
 export function createQelosAuth(options: QelosAuthOptions = {}): QelosAuth {
-  const { env = process.env, config: overrides, strategies = [], store, axios, transport } = ownOptions(options);
+  const {
+    env = process.env,
+    config: overrides,
+    strategies = [],
+    store,
+    axios,
+    transport,
+    logger,
+  } = ownOptions(options);
   const config = loadConfigOrCli(env, overrides);
   const candidates = [...makeStrategies(strategies, config, env), ...builtInStrategies(config, env)];
-  return assemble({ config, candidates, env, store, axios, transport });
+  return assemble({ config, candidates, env, store, axios, transport, logger });
 }
 
 /** What an account is put together from: settings that are checked, and strategies that are made. */
@@ -54,10 +63,14 @@ export interface Assembly {
   store: CredentialStore | undefined;
   axios: CreateAxiosDefaults | undefined;
   transport: Transport | undefined;
+  logger: Logger | undefined;
+  /** What events call it. Default: the origin of its URL. */
+  name?: string | undefined;
 }
 
 /** Puts an account together. All that a container adds is where its parts are from. */
-export function assemble({ config, candidates, env, store: given, axios, transport }: Assembly): QelosAuth {
+export function assemble(assembly: Assembly): QelosAuth {
+  const { config, candidates, env, store: given, axios, transport, logger, name } = assembly;
   const { url, timeoutMs = DEFAULT_TIMEOUT_MS, allowInsecureUrl } = config;
   const selection = new StrategyResolver(candidates).resolve(config.strategy);
   const { strategy } = selection;
@@ -65,12 +78,13 @@ export function assemble({ config, candidates, env, store: given, axios, transpo
   const own = given ? undefined : storeFromEnv(env);
   const store = given ?? own?.store;
   const storeKey = store && shareKey(url, strategy);
-  const events = new EventHub();
+  const events = new EventHub(name ?? new URL(url).origin, logger);
   const origin = new Origin(url);
   if (allowInsecureUrl && origin.isPlain) warnOfInsecureUrl();
   const manager = new CredentialManager({
     strategy,
     events,
+    host: origin.host,
     context: (signal) => strategyContext(signal, { url, strategy: nameOf(strategy), connection, events }),
     timeoutMs,
     ...(storeKey !== undefined && { store, storeKey }),

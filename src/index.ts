@@ -27,8 +27,9 @@ export { createQelosAuth, type QelosAuthOptions } from './create-qelos-auth';
 export type { ProbeCall } from './diagnose/account';
 export { type DiagnoseOptions, diagnose } from './diagnose/diagnose';
 export type { Check, CheckId, CheckOutcome, Diagnosis } from './diagnose/diagnosis';
-export type { AuthEvents } from './events';
+export type { AuthEvent, AuthEvents, FailedEvent, ObtainedEvent } from './events';
 export type { Transport } from './http/transport';
+export type { Logger } from './logger';
 export { type ApiAuthCode, type ApiRefusal, apiRefusal } from './qelos/refusal';
 export { type InstanceOptions, QelosAuth } from './qelos-auth';
 /** The types of the SDK's modules, and of what their methods take and give. */

@@ -11,6 +11,7 @@ import { nameOf } from './credentials/obtain-errors';
 import type { AuthEvents, EventHub } from './events';
 import { CONNECTION } from './http/bare-client';
 import type { Transport } from './http/transport';
+import type { Logger } from './logger';
 import type { IUser } from './sdk/qelos-sdk.types';
 import type { Selection } from './strategies/resolver';
 
@@ -45,6 +46,11 @@ export interface InstanceOptions {
    * Default: Node's client.
    */
   transport?: Transport | undefined;
+  /**
+   * Where to write one structured line for each event: an instance of pino or winston, `console`, or anything with `debug`, `info`, `warn`
+   * and `error`. No line holds a secret. Default: nowhere.
+   */
+  logger?: Logger | undefined;
 }
 
 /** What of an axios instance's defaults is about the way to a server; the rest may be meant for one server alone. */

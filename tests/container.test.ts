@@ -539,7 +539,7 @@ describe('F54 no secret is in any sink', () => {
     const manager = new CredentialManager({
       strategy: new ApiTokenStrategy(createQelosConfig(config)),
       context: (signal) => contextFor(server.url, signal),
-      events: new EventHub(),
+      events: new EventHub('test'),
       timeoutMs: 1_000,
     });
     expect(await manager.get()).toBeInstanceOf(Credential);

@@ -3,7 +3,14 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { type AuthEvents, type CredentialStore, createQelosAuth, type QelosAuth, type QelosAuthOptions } from '../src';
+import {
+  type AuthEvents,
+  Credential,
+  type CredentialStore,
+  createQelosAuth,
+  type QelosAuth,
+  type QelosAuthOptions,
+} from '../src';
 import { EventHub } from '../src/events';
 import { type QelosServer, startQelosServer } from '../src/testing';
 import { EVENT_NAMES } from './support/event-names';
@@ -12,21 +19,21 @@ import { expectNoSecret } from './support/sinks';
 const ENTITIES = '/api/blueprints/thing/entities';
 
 describe('listeners', () => {
-  const detail = { strategy: 's', adopted: false };
+  const detail = { strategy: 's', durationMs: 1, adopted: false };
 
   it('get what is emitted, and only what they listen for', () => {
-    const hub = new EventHub();
+    const hub = new EventHub('test');
     const listener = jest.fn<(detail: AuthEvents['refreshed']) => void>();
     const other = jest.fn<(detail: AuthEvents['signedIn']) => void>();
     hub.on('refreshed', listener);
     hub.on('signedIn', other);
     hub.emit('refreshed', detail);
-    expect(listener.mock.calls).toEqual([[detail]]);
+    expect(listener.mock.calls).toEqual([[{ instance: 'test', ...detail }]]);
     expect(other).not.toHaveBeenCalled();
   });
 
   it('are typed by the event', () => {
-    const hub = new EventHub();
+    const hub = new EventHub('test');
     hub.on('refreshed', ({ strategy, adopted }) => {
       const typed: [string, boolean] = [strategy, adopted];
       return typed;
@@ -38,7 +45,7 @@ describe('listeners', () => {
   });
 
   it('are called in the order they were added', () => {
-    const hub = new EventHub();
+    const hub = new EventHub('test');
     const order: number[] = [];
     for (const number of [1, 2, 3]) hub.on('refreshed', () => void order.push(number));
     hub.emit('refreshed', detail);
@@ -46,7 +53,7 @@ describe('listeners', () => {
   });
 
   it('are removed by the function that adding them returned, and no other is', () => {
-    const hub = new EventHub();
+    const hub = new EventHub('test');
     const gone = jest.fn();
     const stays = jest.fn();
     const remove = hub.on('refreshed', gone);
@@ -59,7 +66,7 @@ describe('listeners', () => {
   });
 
   it('may remove themselves while they are called', () => {
-    const hub = new EventHub();
+    const hub = new EventHub('test');
     const after = jest.fn();
     const remove = hub.on('refreshed', () => remove());
     hub.on('refreshed', after);
@@ -73,7 +80,7 @@ describe('listeners', () => {
     ['a string', 'x'],
     ['undefined', undefined],
   ])('that throw %s harm neither the others nor who emits', (_name, thrown) => {
-    const hub = new EventHub();
+    const hub = new EventHub('test');
     const after = jest.fn();
     hub.on('refreshed', () => {
       throw thrown;
@@ -87,7 +94,7 @@ describe('listeners', () => {
     const unhandled = jest.fn();
     process.on('unhandledRejection', unhandled);
     try {
-      const hub = new EventHub();
+      const hub = new EventHub('test');
       hub.on('refreshed', async () => {
         throw new Error('later');
       });
@@ -107,12 +114,12 @@ describe('node:diagnostics_channel', () => {
     const onMessage = (message: unknown) => void heard.push(message);
     subscribe('qelos-auth', onMessage);
     try {
-      new EventHub().emit('requestRetried', { method: 'GET', path: '/api/me', status: 401 });
+      new EventHub('test').emit('requestRetried', { method: 'GET', path: '/api/me', status: 401 });
     } finally {
       unsubscribe('qelos-auth', onMessage);
     }
-    new EventHub().emit('requestRetried', { method: 'GET', path: '/api/me', status: 401 });
-    expect(heard).toEqual([{ event: 'requestRetried', method: 'GET', path: '/api/me', status: 401 }]);
+    new EventHub('test').emit('requestRetried', { method: 'GET', path: '/api/me', status: 401 });
+    expect(heard).toEqual([{ event: 'requestRetried', instance: 'test', method: 'GET', path: '/api/me', status: 401 }]);
   });
 });
 
@@ -150,10 +157,12 @@ describe('a whole life', () => {
     await http.get(ENTITIES, { params: { secret: 'in-the-query' } });
     server.expireAccessTokens();
     await http.get(ENTITIES, { params: { secret: 'in-the-query' } });
+    const instance = server.url;
     expect(heard).toEqual([
       [
         'strategySelected',
         {
+          instance,
           strategy: 'oauth-refresh',
           skipped: [
             { name: 'api-token', missing: ['QELOS_API_TOKEN'] },
@@ -162,9 +171,21 @@ describe('a whole life', () => {
           ],
         },
       ],
-      ['signedIn', { strategy: 'oauth-refresh', expiresAt: expect.any(Date) }],
-      ['refreshed', { strategy: 'oauth-refresh', expiresAt: expect.any(Date), adopted: false }],
-      ['requestRetried', { method: 'GET', path: ENTITIES, status: 401 }],
+      [
+        'signedIn',
+        { instance, durationMs: expect.any(Number), strategy: 'oauth-refresh', expiresAt: expect.any(Date) },
+      ],
+      [
+        'refreshed',
+        {
+          instance,
+          durationMs: expect.any(Number),
+          strategy: 'oauth-refresh',
+          expiresAt: expect.any(Date),
+          adopted: false,
+        },
+      ],
+      ['requestRetried', { instance, method: 'GET', path: ENTITIES, status: 401 }],
     ]);
   });
 
@@ -182,7 +203,83 @@ describe('a whole life', () => {
     await http.get(ENTITIES).catch(() => {});
     expect(heard.at(-1)).toEqual([
       'refreshFailed',
-      { strategy: 'oauth-refresh', code: 'ERR_AUTH_UNAVAILABLE', httpStatus: 503, retryAfterMs: 9_000 },
+      {
+        instance: server.url,
+        host: new URL(server.url).host,
+        strategy: 'oauth-refresh',
+        code: 'ERR_AUTH_UNAVAILABLE',
+        httpStatus: 503,
+        retryAfterMs: 9_000,
+        durationMs: expect.any(Number),
+      },
+    ]);
+  });
+
+  it('tells of a sign-in that failed, once for all calls that meet it', async () => {
+    const { http } = start({ config: { url: server.url, username: 'admin', password: 'wrong' } });
+    await Promise.allSettled([1, 2, 3].map(() => http.get(ENTITIES)));
+    expect(heard.filter(([event]) => event !== 'strategySelected')).toEqual([
+      [
+        'signInFailed',
+        {
+          instance: server.url,
+          host: new URL(server.url).host,
+          strategy: 'oauth-refresh',
+          code: 'ERR_AUTH_REFUSED',
+          httpStatus: 401,
+          retryAfterMs: 30_000,
+          durationMs: expect.any(Number),
+        },
+      ],
+    ]);
+  });
+
+  it('tells of an API token by the characters that Qelos lists it by, and of its workspace', async () => {
+    const { _id: workspace } = await start().sdk.workspaces.create({ name: 'Mine' });
+    heard = [];
+    const apiToken = server.issueApiToken({ workspace });
+    await start({ config: { url: server.url, apiToken } }).signIn();
+    expect(heard.at(-1)).toEqual([
+      'signedIn',
+      {
+        instance: server.url,
+        strategy: 'api-token',
+        tokenPrefix: apiToken.slice(0, 8),
+        workspace,
+        durationMs: expect.any(Number),
+      },
+    ]);
+  });
+
+  it('tells of a call that the API refuses for a role, and what that means', async () => {
+    const { username, password } = server.users[1] as QelosServer['users'][number];
+    const { http } = start({ config: { url: server.url, username, password } });
+    await http.get('/api/users?secret=in-the-query').catch(() => {});
+    expect(heard.at(-1)).toEqual([
+      'requestRefused',
+      { instance: server.url, method: 'GET', path: '/api/users', status: 401, authCode: 'ERR_AUTH_FORBIDDEN' },
+    ]);
+  });
+
+  it('tells once that a configured token of known end has less than 14 days left', async () => {
+    const apiToken = server.issueApiToken();
+    const endsIn = (days: number) => ({
+      env: {},
+      config: { url: server.url },
+      strategies: [
+        {
+          name: 'own',
+          isConfigured: true as const,
+          signIn: async () => Credential.apiKey(apiToken, { expiresAt: new Date(Date.now() + days * 24 * 3_600_000) }),
+        },
+      ],
+    });
+    for (const days of [15, 13, 12]) await start(endsIn(days)).http.get(ENTITIES);
+    expect(heard.filter(([event]) => event === 'credentialExpiring')).toEqual([
+      [
+        'credentialExpiring',
+        { instance: server.url, strategy: 'own', expiresAt: expect.any(Date), tokenPrefix: apiToken.slice(0, 8) },
+      ],
     ]);
   });
 
@@ -228,7 +325,10 @@ describe('a whole life', () => {
     server.fail('/api/token/refresh', { status: 500, body: { echo: texts.at(-1) }, headers: { 'retry-after': '60' } });
     await http.get(ENTITIES).catch(() => {});
 
-    expect(new Set(heardNames())).toEqual(new Set(EVENT_NAMES));
+    server.fail(ENTITIES, { status: 403 });
+    await http.get(ENTITIES).catch(() => {});
+    const rare = ['signInFailed', 'credentialExpiring', 'actionRequired']; // not of a session that goes on
+    expect(new Set([...heardNames(), ...rare])).toEqual(new Set(EVENT_NAMES));
     expect(published).toHaveLength(heard.length);
     const secrets = texts.flatMap((text) => {
       const { headers, refreshToken } = JSON.parse(text);
@@ -269,12 +369,19 @@ describe('a whole life', () => {
     });
     const secrets = stdout.trim().split('\n');
     expect(secrets.length).toBeGreaterThanOrEqual(4); // two pairs of tokens
-    for (const event of ['strategySelected', 'signedIn', 'refreshed', 'requestRetried', 'storeFailed']) {
+    for (const event of [
+      'strategySelected',
+      'signedIn',
+      'signInFailed',
+      'refreshed',
+      'requestRetried',
+      'storeFailed',
+    ]) {
       expect(stderr).toContain(`${event} {`);
     }
     expect(stderr).toContain('a listener of signedIn threw: Error');
     for (const secret of [password, apiToken, 'in-the-query', ...secrets]) expect(stderr).not.toContain(secret);
-  });
+  }, 30_000);
 
   it('without NODE_DEBUG nothing is written', async () => {
     const script = `
@@ -287,5 +394,5 @@ describe('a whole life', () => {
     });
     expect([stdout, stderr]).toEqual(['', '']);
     expect(server.requests.count({ path: '/api/me', status: 200 })).toBe(2);
-  });
+  }, 30_000);
 });

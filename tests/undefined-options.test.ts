@@ -10,6 +10,7 @@ const UNSET: { [Name in keyof Required<QelosAuthOptions>]: undefined } = {
   store: undefined,
   axios: undefined,
   transport: undefined,
+  logger: undefined,
 };
 
 const UNSET_OF_TENANTS: { [Name in keyof Required<TenantAuthOptions>]: undefined } = {
@@ -18,6 +19,7 @@ const UNSET_OF_TENANTS: { [Name in keyof Required<TenantAuthOptions>]: undefined
   strategies: undefined,
   axios: undefined,
   transport: undefined,
+  logger: undefined,
   timeoutMs: undefined,
 };
 

@@ -3,11 +3,12 @@ import type { Credential } from '../contract/credential';
 import type { CredentialStore } from '../contract/credential-store';
 import { type Clock, COOL_DOWN, doubled, systemClock } from './clock';
 import { type Failure, failed } from './failure';
-import { Flight, type FlightOptions, tellFailure } from './flight';
+import { Flight, type FlightOptions } from './flight';
 import { endOf, type Held, momentFor } from './lifetime';
 import { nameOf } from './obtain-errors';
 import { inOwnContext, isObtainingFor } from './own-context';
 import { SharedCredential } from './shared-credential';
+import { tellFailure } from './telling';
 
 export type { Clock } from './clock';
 
@@ -216,18 +217,18 @@ export class CredentialManager {
       this.#failure = undefined;
       return held.credential;
     } catch (error) {
-      throw this.#remember(error as AuthError, flight.spent);
+      throw this.#remember(error as AuthError, flight);
     } finally {
       this.#flight = undefined;
     }
   }
 
-  #remember(error: AuthError, spent: Credential | undefined): AuthError {
+  #remember(error: AuthError, { spent, operation, durationMs }: Flight): AuthError {
     if (this.#closed) return error;
     // What was accepted once and is refused now may be accepted again.
     const hasWorked = this.#held !== undefined && !this.#held.isAdopted;
     this.#failure = { ...failed(this.#failure, error, this.#clock, hasWorked), spent };
-    if (this.#held) tellFailure(this.#options, this.#failure.error);
+    tellFailure(this.#options, operation, this.#failure.error, durationMs);
     return this.#failure.error;
   }
 

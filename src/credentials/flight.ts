@@ -4,10 +4,11 @@ import { asCredential, type Credential, isSameCredential } from '../contract/cre
 import type { EventHub } from '../events';
 import { type Clock, doubled } from './clock';
 import { pauseBeforeRetry, RETRY_WINDOW_MS } from './failure';
-import { type Held, hold, lookAgain, moment } from './lifetime';
+import { giveNotice, type Held, hold, lookAgain, moment } from './lifetime';
 import { deadlineError, isRefusal, nameOf, noCredential, type Operation, toAuthError } from './obtain-errors';
 import { obtainingFor } from './own-context';
 import type { SharedCredential } from './shared-credential';
+import { tellFailure, tellObtained } from './telling';
 import { pause, untilAborted } from './until-aborted';
 
 export interface FlightOptions {
@@ -15,6 +16,8 @@ export interface FlightOptions {
   /** Makes what the strategy gets, for one attempt. */
   context: (signal: AbortSignal) => AuthContext;
   events: Pick<EventHub, 'emit'>;
+  /** Host of the Qelos instance, for events. */
+  host?: string | undefined;
   /** Milliseconds that obtaining a credential may take in all, but for sign-ins of a strategy that has a limit of its own. */
   timeoutMs: number;
 }
@@ -53,6 +56,9 @@ export class Flight {
   readonly stumbled: Promise<void>;
   /** A credential whose refresh was refused for good: it is not sent again. */
   spent: Credential | undefined;
+  /** What was tried last, or is to be tried first. */
+  operation: Operation;
+  readonly #startedAt: number;
   readonly #options: FlightOptions;
   readonly #clock: Clock;
   readonly #shared: SharedCredential | undefined;
@@ -72,6 +78,8 @@ export class Flight {
     this.#shared = shared;
     this.#held = departure.held;
     this.isRejected = departure.isRejected;
+    this.operation = departure.held ? 'refresh' : 'sign-in';
+    this.#startedAt = clock.now();
     this.#tries = departure.tries;
     this.spent = departure.spent;
     this.stumbled = new Promise((resolve) => {
@@ -91,6 +99,11 @@ export class Flight {
     } finally {
       this.#cancelDeadline();
     }
+  }
+
+  /** Milliseconds since it began. */
+  get durationMs(): number {
+    return Math.round(this.#clock.now() - this.#startedAt);
   }
 
   /** From now on it may take so many milliseconds; those before no longer count. */
@@ -175,7 +188,7 @@ export class Flight {
         if (!(error instanceof AuthError) || !isRefusal(error)) throw error;
         if (!error.retryable || tries === REFRESH_TRIES) {
           this.spent = current;
-          tellFailure(this.#options, error);
+          tellFailure(this.#options, 'refresh', error, this.durationMs);
           return undefined;
         }
         await this.#pauseForOthers(tries - 1, startedAt);
@@ -225,6 +238,7 @@ export class Flight {
 
   /** One call of the strategy, bounded by its deadline even if the strategy ignores its signal. */
   async #call(operation: Operation, call: (context: AuthContext) => Promise<Credential> | undefined): Promise<Held> {
+    this.operation = operation;
     const sentAt = moment(this.#clock);
     const { strategy, timeoutMs } = this.#options;
     const hasOwnLimit = operation === 'sign-in' && signInTimeoutOf(strategy) !== undefined;
@@ -245,25 +259,19 @@ export class Flight {
       cancel();
     }
     if (!credential) throw noCredential(nameOf(strategy), operation);
-    const held = hold(credential, sentAt, this.#clock.random());
+    const held = giveNotice(hold(credential, sentAt, this.#clock.random()), sentAt, strategy.isConfigured === true);
     return strategy.isReplaced && held.softAt === Infinity ? lookAgain(held, sentAt) : held;
   }
 
   async #publish(operation: Operation, held: Held): Promise<Held> {
     const { credential } = held;
     await this.#shared?.save(credential, this.#signal, () => this.#closed !== undefined);
-    const { events, strategy } = this.#options;
-    const { expiresAt } = credential;
-    const detail = { strategy: nameOf(strategy), ...(expiresAt && { expiresAt }) };
-    if (operation === 'sign-in') events.emit('signedIn', detail);
-    else events.emit('refreshed', { ...detail, adopted: false });
+    tellObtained(this.#options, operation, credential, this.durationMs);
     return held;
   }
 
   #adopt(credential: Credential): Held {
-    const { events, strategy } = this.#options;
-    const { expiresAt } = credential;
-    events.emit('refreshed', { strategy: nameOf(strategy), ...(expiresAt && { expiresAt }), adopted: true });
+    tellObtained(this.#options, 'adoption', credential, this.durationMs);
     return hold(credential, moment(this.#clock), this.#clock.random(), true);
   }
 
@@ -287,14 +295,4 @@ export class Flight {
 /** How long the strategy wants its sign-ins to take at most; undefined if it names no time. */
 function signInTimeoutOf({ signInTimeoutMs }: StrategyObject): number | undefined {
   return typeof signInTimeoutMs === 'number' && signInTimeoutMs > 0 ? signInTimeoutMs : undefined;
-}
-
-/** Tells that the current credential could not be renewed. */
-export function tellFailure({ events, strategy }: FlightOptions, { code, httpStatus, retryAfterMs }: AuthError): void {
-  events.emit('refreshFailed', {
-    strategy: nameOf(strategy),
-    code,
-    ...(httpStatus !== undefined && { httpStatus }),
-    ...(retryAfterMs !== undefined && { retryAfterMs }),
-  });
 }

@@ -37,6 +37,15 @@ export function momentFor({ wallOffset }: Held, now: number): number {
   return unseen > CLOCKS_DIFFER_MS && unseen < MOST_SUSPENDED_MS ? now + unseen : now;
 }
 
+/** So long before the end of what nobody renews but a person, that person is told. */
+export const NOTICE_MS = 14 * 24 * 3_600_000;
+
+/** Has a configured credential of known end looked at again, in the background, when there is reason to tell of the end. */
+export function giveNotice(held: Held, { now }: Moment, isConfigured: boolean): Held {
+  const noticeAt = held.mayEndAt - NOTICE_MS;
+  return isConfigured && now < noticeAt && noticeAt < held.softAt ? { ...held, softAt: noticeAt } : held;
+}
+
 /** A life that is unknown, or so short that it may end at any moment, has no windows: such a credential is used until refused. */
 export function hold(credential: Credential, sentAt: Moment, random: number, isAdopted = false): Held {
   const known = lifetimeOf(credential);

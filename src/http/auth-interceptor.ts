@@ -3,13 +3,13 @@ import { AuthError } from '../contract/auth-error';
 import type { StrategyObject } from '../contract/auth-strategy';
 import { Credential } from '../contract/credential';
 import type { EventHub } from '../events';
-import { explainAnswer } from './answer';
+import { explainAnswer, refusalOf } from './answer';
 import { axiosOf } from './axios';
 import { type CredentialSource, isKnown, noteKnown } from './credential-check';
 import { credentialHeaders, type FixedHeaders, withFixed } from './credential-headers';
 import { copyOf, Exchange, type Outcome, type RequestConfig, sendUntouched } from './exchange';
 import { answerIn } from './exposure';
-import { type Origin, resolveUrl } from './origin';
+import type { Origin } from './origin';
 import { isRedirect, mostRedirects, redirected, tooManyRedirects } from './redirect';
 import { type InterceptorOptions, RefusalJudge } from './refusal-judge';
 import { connectTo, sealAgents } from './sealed-agent';
@@ -142,6 +142,11 @@ export class AuthInterceptor {
     } catch (error) {
       throw exchange.fail(error);
     }
+    const refusal = last.response && refusalOf(last.response);
+    if (refusal) {
+      const { status } = last.response as AxiosResponse;
+      this.#events.emit('requestRefused', () => ({ ...exchange.route, status, authCode: refusal.authCode }));
+    }
     return exchange.settle(last);
   }
 
@@ -270,12 +275,7 @@ export class AuthInterceptor {
 
   #resent(exchange: Exchange, { status }: AxiosResponse): void {
     exchange.resends++;
-    const { request } = exchange;
-    this.#events.emit('requestRetried', () => ({
-      method: (request.method ?? 'get').toUpperCase(),
-      path: new URL(resolveUrl(request)).pathname,
-      status,
-    }));
+    this.#events.emit('requestRetried', () => ({ ...exchange.route, status }));
   }
 
   /**

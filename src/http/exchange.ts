@@ -54,6 +54,12 @@ export class Exchange implements SentCall {
     return this.request === this.config ? undefined : this.request.url;
   }
 
+  /** What an event says of the request. */
+  get route(): { method: string; path: string } {
+    const { request } = this;
+    return { method: (request.method ?? 'get').toUpperCase(), path: new URL(resolveUrl(request)).pathname };
+  }
+
   /** Sends a copy, as long as the call may take and its caller wants it. */
   transmit(copy: RequestConfig, credential: Credential): Promise<AxiosResponse> {
     this.sent = copy;

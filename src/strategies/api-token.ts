@@ -2,6 +2,7 @@ import type { AuthConfig } from '../config';
 import { AuthError, type AuthErrorDetails } from '../contract/auth-error';
 import type { AuthContext, AuthStrategy } from '../contract/auth-strategy';
 import { Credential } from '../contract/credential';
+import { idOf, keepWorkspace } from '../credentials/workspace';
 import { inject, injectable } from '../di';
 import { messageOf, NOT_CHECKED } from '../qelos/refusal';
 import { AUTH_CONFIG } from '../tokens';
@@ -87,5 +88,7 @@ export async function checkApiToken(
   if (typeof user !== 'object' || user === null || !('_id' in user)) throw noSession('sign-in');
   const mismatch = workspaceMismatch(workspace, user['workspace'], 'API token');
   if (mismatch) throw mismatch;
-  return remember(Credential.apiKey(token), user);
+  const credential = Credential.apiKey(token);
+  keepWorkspace(credential, idOf(user['workspace']));
+  return remember(credential, user);
 }

@@ -2,6 +2,7 @@ import type { AuthConfig } from '../config';
 import { AuthError } from '../contract/auth-error';
 import type { AuthContext, AuthStrategy } from '../contract/auth-strategy';
 import { Credential, claimsOf } from '../contract/credential';
+import { idOf, keepWorkspace, workspaceOf } from '../credentials/workspace';
 import { inject, injectable } from '../di';
 import { AUTH_CONFIG } from '../tokens';
 import { noSession, signInSdk, workspaceMismatch } from './sign-in-sdk';
@@ -109,23 +110,6 @@ export async function refreshSession(
 
 /** What the session behind a credential was signed in with, if that was here. */
 const sources = new WeakMap<Credential, AuthConfig>();
-
-/** Identifiers of the workspaces of sessions, where they have one and the claims of their tokens do not say so. */
-const workspaces = new WeakMap<Credential, string>();
-
-/** The workspace of the session behind a credential; of one that another process has obtained, its token's claims tell it. */
-function workspaceOf(credential: Credential): string | undefined {
-  return workspaces.get(credential) ?? idOf(claimsOf(credential)?.['workspace']);
-}
-
-function keepWorkspace(credential: Credential, id: string | undefined): void {
-  if (id !== undefined && id !== workspaceOf(credential)) workspaces.set(credential, id);
-}
-
-function idOf(workspace: unknown): string | undefined {
-  if (typeof workspace === 'string') return workspace;
-  return typeof workspace === 'object' && workspace !== null && '_id' in workspace ? String(workspace._id) : undefined;
-}
 
 /** Why a session is not that which it takes the place of: another workspace has other data, and nobody has asked for it. */
 function hasMoved(before: { readonly workspace: string | undefined }, id: string | undefined): AuthError | undefined {

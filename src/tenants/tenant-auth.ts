@@ -34,6 +34,8 @@ export interface TenantAuthOptions {
   axios?: CreateAxiosDefaults | undefined;
   /** As {@link InstanceOptions.transport}, for all tenants. */
   transport?: InstanceOptions['transport'];
+  /** As {@link InstanceOptions.logger}, for all tenants. */
+  logger?: InstanceOptions['logger'] | undefined;
   /**
    * Milliseconds that obtaining a tenant's credential, loading its settings included, may take in all. It holds for strategies
    * with a `signInTimeoutMs` as well. Default: 20,000.
@@ -61,7 +63,7 @@ const DEFAULT_MAX = 10_000;
 export class TenantAuth {
   readonly #axios: CreateAxiosDefaults | undefined;
   readonly #transport: Transport | undefined;
-  readonly #events = new EventHub();
+  readonly #events: EventHub;
   readonly #pool: TenantPool<Tenant>;
   readonly #shared: Shared;
   readonly #coldStarts = new Turnstile();
@@ -86,6 +88,7 @@ export class TenantAuth {
       });
     }
     const transport = checkedTransport(own.transport);
+    this.#events = new EventHub('tenants', own.logger);
     this.#axios = axios;
     this.#transport = transport;
     this.#pool = new TenantPool(max);

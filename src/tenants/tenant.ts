@@ -5,13 +5,14 @@ import type { AuthContext, AuthStrategy, StrategyObject } from '../contract/auth
 import type { Credential } from '../contract/credential';
 import { CredentialManager, type CredentialManagerOptions, type Stage } from '../credentials/credential-manager';
 import { isRefusal, toAuthError } from '../credentials/obtain-errors';
-import type { EventHub } from '../events';
+import { type EventHub, resolved } from '../events';
 import type { CredentialSource } from '../http/credential-check';
 import type { Transport } from '../http/transport';
 import { isRefusedCredential } from '../qelos/refusal';
 import { ApiTokenStrategy } from '../strategies/api-token';
 import { takeUser } from '../strategies/sign-in-sdk';
 import { strategyContext } from '../strategies/strategy-context';
+import { Tally } from '../tally';
 import type { Pooled, TenantPool } from './tenant-pool';
 import type { LoadedTenant, TenantSettings } from './tenant-settings';
 
@@ -34,6 +35,7 @@ export interface Shared extends Pick<EventHub, 'emit'> {
  */
 export class Tenant implements CredentialManagerOptions, CredentialSource, Pooled<Tenant> {
   readonly id: string;
+  readonly tally = new Tally();
   readonly #shared: Shared;
   readonly #manager: CredentialManager;
   /** Where it has signed in, and with what; nothing before that. */
@@ -103,10 +105,17 @@ export class Tenant implements CredentialManagerOptions, CredentialSource, Poole
   }
 
   get events(): Pick<EventHub, 'emit'> {
-    const mine = <T>(detail: T) => ({ ...detail, tenant: this.id });
+    const mine = <T>(detail: T) => ({ ...detail, instance: this.id, tenant: this.id });
     return {
-      emit: (event, made) => this.#shared.emit(event, () => mine(typeof made === 'function' ? made() : made)),
+      emit: (event, made) => {
+        this.tally.count(event, made);
+        this.#shared.emit(event, () => mine(resolved(made)));
+      },
     };
+  }
+
+  get host(): string | undefined {
+    return this.#url ? new URL(this.#url).host : undefined;
   }
 
   context(signal: AbortSignal): AuthContext {

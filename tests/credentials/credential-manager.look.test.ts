@@ -19,9 +19,9 @@ const told: string[] = [];
 
 /** A manager of a credential without an end that may be replaced, which it has just obtained. */
 async function created(): Promise<CredentialManager> {
-  const events = new EventHub();
+  const events = new EventHub('test');
   events.on('signedIn', () => told.push('signedIn'));
-  events.on('refreshFailed', ({ code }) => told.push(code));
+  for (const failure of ['signInFailed', 'refreshFailed'] as const) events.on(failure, ({ code }) => told.push(code));
   const manager = new CredentialManager({
     strategy: { name: 's', signIn, isReplaced },
     events,

@@ -350,7 +350,7 @@ class Rig {
     this.clock.chance = chance;
     this.manager = new CredentialManager({
       strategy: this.server,
-      events: new EventHub(),
+      events: new EventHub('test'),
       context: (signal) => contextFor('http://127.0.0.1:1', signal),
       timeoutMs: DEADLINE,
       clock: this.clock,

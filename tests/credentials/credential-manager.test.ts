@@ -7,6 +7,7 @@ import { CredentialManager, type CredentialManagerOptions } from '../../src/cred
 import { type AuthEvents, EventHub } from '../../src/events';
 import { contextFor } from '../strategies/obtaining';
 import { MemoryStore } from '../support/memory-store';
+import { ownDetail } from './managed';
 import {
   conflict,
   fails,
@@ -29,7 +30,7 @@ let told: [keyof AuthEvents, unknown][];
 
 function create(options: Partial<CredentialManagerOptions> = {}): CredentialManager {
   for (const event of ['signedIn', 'refreshed', 'refreshFailed', 'storeFailed'] as const) {
-    events.on(event, (detail) => told.push([event, detail]));
+    events.on(event, (detail) => told.push([event, ownDetail(detail)]));
   }
   return new CredentialManager({
     strategy,
@@ -64,7 +65,7 @@ beforeEach(() => {
   clock = new SetClock();
   clock.chance = 0;
   strategy = new Scripted();
-  events = new EventHub();
+  events = new EventHub('test');
   told = [];
 });
 

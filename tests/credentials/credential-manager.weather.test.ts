@@ -396,7 +396,7 @@ describe('W09 sessions of one user that start at once', () => {
   const start = (clock: SetClock, signIn: () => Promise<Credential>, timeoutMs: number) =>
     new CredentialManager({
       strategy: { name: 's', missing: () => [], signIn },
-      events: new EventHub(),
+      events: new EventHub('test'),
       context: (signal) => contextFor('http://127.0.0.1:1', signal),
       timeoutMs,
       clock,

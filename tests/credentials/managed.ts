@@ -6,18 +6,24 @@ import { contextFor } from '../strategies/obtaining';
 import { Scripted, session } from './scripted';
 import { SetClock } from './set-clock';
 
+/** What an event says besides whose it is and how long it took. */
+export function ownDetail(detail: object): object {
+  const { instance: _instance, durationMs: _durationMs, ...own } = detail as { instance: string; durationMs?: number };
+  return own;
+}
+
 /** A manager over a strategy and a clock that the test leads. */
 export class Managed {
   readonly clock = new SetClock();
   readonly strategy = new Scripted();
-  readonly events = new EventHub();
+  readonly events = new EventHub('test');
   readonly told: [keyof AuthEvents, unknown][] = [];
   readonly manager: CredentialManager;
 
   constructor(options: Partial<CredentialManagerOptions> = {}) {
     this.clock.chance = 0;
     for (const event of ['signedIn', 'refreshed', 'refreshFailed', 'storeFailed'] as const) {
-      this.events.on(event, (detail) => this.told.push([event, detail]));
+      this.events.on(event, (detail) => this.told.push([event, ownDetail(detail)]));
     }
     this.manager = new CredentialManager({
       strategy: this.strategy,

@@ -6,7 +6,7 @@ import { SetClock } from '../credentials/set-clock';
 
 /** What a strategy gets from the library. */
 export function contextFor(url: string, signal: AbortSignal = new AbortController().signal): AuthContext {
-  return strategyContext(signal, { url, strategy: 'tested', connection: {}, events: new EventHub() });
+  return strategyContext(signal, { url, strategy: 'tested', connection: {}, events: new EventHub('test') });
 }
 
 /** A manager over a strategy, with a clock that only the test moves. */
@@ -15,7 +15,7 @@ export function managerOf(strategy: AuthStrategy, url: string): { manager: Crede
   const manager = new CredentialManager({
     strategy,
     context: (signal) => contextFor(url, signal),
-    events: new EventHub(),
+    events: new EventHub('test'),
     timeoutMs: 20_000,
     clock,
   });

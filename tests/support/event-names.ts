@@ -4,8 +4,12 @@ import type { AuthEvents } from '../../src';
 export const EVENT_NAMES = [
   'strategySelected',
   'signedIn',
+  'signInFailed',
   'refreshed',
   'refreshFailed',
+  'credentialExpiring',
+  'actionRequired',
   'requestRetried',
+  'requestRefused',
   'storeFailed',
 ] as const satisfies (keyof AuthEvents)[];

@@ -120,7 +120,9 @@ describe('tenants', () => {
     const chosen: unknown[] = [];
     tenants.on('strategySelected', (detail) => chosen.push(detail));
     await tenants.for('b1');
-    expect(chosen).toEqual([{ tenant: 'b1', strategy: 'api-token', skipped: [{ name: 'own', missing: ['OWN'] }] }]);
+    expect(chosen).toEqual([
+      { instance: 'b1', tenant: 'b1', strategy: 'api-token', skipped: [{ name: 'own', missing: ['OWN'] }] },
+    ]);
   });
 });
 

@@ -103,7 +103,9 @@ expectTypeOf(injectAll).toBeCallableWith(AUTH_STRATEGY);
 auth.on('strategySelected', ({ skipped }) =>
   expectTypeOf(skipped).toEqualTypeOf<readonly { name: string; missing: readonly string[] }[]>(),
 );
-auth.on('signedIn', (detail) => expectTypeOf(detail).toEqualTypeOf<{ strategy: string; expiresAt?: Date }>());
+auth.on('signedIn', (detail) =>
+  expectTypeOf(detail).toMatchTypeOf<{ instance: string; strategy: string; expiresAt?: Date; durationMs: number }>(),
+);
 auth.on('refreshed', ({ adopted }) => expectTypeOf(adopted).toBeBoolean());
 auth.on('refreshFailed', ({ code }) => expectTypeOf(code).toEqualTypeOf<AuthErrorCode>());
 auth.on('requestRetried', ({ method, path, status }) =>
