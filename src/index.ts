@@ -1,6 +1,6 @@
 export type { Account } from './account';
 export type { ActingHandle, Impersonated } from './acting/acting-for';
-export type { IncomingSource } from './acting/incoming-credential';
+export type { IncomingHeaders, IncomingSource } from './acting/incoming-credential';
 export type { VerifyOptions } from './acting/verify';
 export { type AuthConfig, loadAuthConfig } from './config';
 export { type RegisterOptions, registerActingFor, registerQelosAuth } from './container';

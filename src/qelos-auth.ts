@@ -155,7 +155,7 @@ export class QelosAuth extends Account {
    * Whose credential came in with a request, by `GET /api/me`. The answer counts for `maxAgeMs`; requests with the same credential
    * share one question.
    *
-   * @param source - as for {@link actingFor}
+   * @param source - as for {@link QelosAuth.actingFor}
    * @returns the user; undefined if there is no credential of Qelos, or Qelos refuses it: answer with 401
    * @throws AuthError (as a rejection) if Qelos could not be asked: answer with 503. Never because of the credential
    */

@@ -2,7 +2,7 @@ import { AuthError } from '../contract/auth-error';
 import { Credential } from '../contract/credential';
 
 /** Headers by name in whatever letter case, or as the Fetch standard has them. */
-type IncomingHeaders =
+export type IncomingHeaders =
   | Readonly<Record<string, string | readonly string[] | undefined>>
   | { get(name: string): string | null };
 

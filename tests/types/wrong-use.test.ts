@@ -89,7 +89,7 @@ const WRONG: [name: string, code: string, says: RegExp][] = [
   [
     'a secret taken from an event',
     `auth.on('signedIn', ({ token }) => console.log(token));`,
-    /Property 'token' does not exist on type '\{ strategy: string; expiresAt\?: Date/,
+    /Property 'token' does not exist on type 'ObtainedEvent'/,
   ],
   [
     'a setting that is misspelt',
