@@ -11,7 +11,7 @@ await build({
   format: 'cjs',
   platform: 'node',
   target: 'node20.3',
-  external: ['axios', 'tsyringe', 'reflect-metadata', 'undici'],
+  external: ['axios', 'tsyringe', 'reflect-metadata', 'undici', 'qelos-auth/redis'],
   tsconfigRaw: { compilerOptions: { experimentalDecorators: true } },
   logLevel: 'warning',
 });
