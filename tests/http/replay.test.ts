@@ -137,7 +137,7 @@ describe('F23: a refusal that a new credential does not cure', () => {
     const error = await failure(auth.http.post('/x?secret=1', 'a'));
     expect(isAxiosError(error) && error.response?.status).toBe(401);
     expect(apiRefusal(error)?.authCode).toBe('ERR_AUTH_SESSION_REFUSED');
-    expect(told).toEqual([{ method: 'POST', path: '/x', status: 401 }]);
+    expect(told).toEqual([{ instance: api.url, method: 'POST', path: '/x', status: 401 }]);
     await failure(auth.http.get('/x'));
     expect(api.to('/x')).toHaveLength(3);
     expect(api.to(REFRESH)).toHaveLength(1);
