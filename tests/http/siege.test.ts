@@ -103,6 +103,7 @@ describe('an upload that is read from a stream', () => {
   it('S02: that fails or is closed ends the call', async () => {
     const api = await startBackend();
     const { http } = withToken(api);
+    await http.get('/warm'); // with a credential at hand, what follows is on its way before any timer fires
     const broken = endless();
     setTimeout(() => broken.destroy(new Error('disk is gone')), 30);
     expect(await failure(http.post('/x', broken))).toMatchObject({ message: 'disk is gone' });
