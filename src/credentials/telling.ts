@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { AuthError } from '../contract/auth-error';
 import type { StrategyObject } from '../contract/auth-strategy';
 import { type Credential, headersOf } from '../contract/credential';
@@ -6,6 +5,7 @@ import type { EventHub, Told } from '../events';
 import type { Operation } from './failed-answer';
 import { NOTICE_MS } from './lifetime';
 import { nameOf } from './obtain-errors';
+import { keyOf } from './recent-map';
 import { workspaceOf } from './workspace';
 
 /** Who tells of a flight. */
@@ -50,9 +50,7 @@ export function tellObtained(
 const told = new Set<string>();
 
 function isNews(credential: Credential): boolean {
-  const fingerprint = createHash('sha256')
-    .update(JSON.stringify(headersOf(credential)))
-    .digest('base64');
+  const fingerprint = keyOf(headersOf(credential));
   return !told.has(fingerprint) && Boolean(told.add(fingerprint));
 }
 

@@ -27,6 +27,14 @@ const own = (signIn: AuthStrategy['signIn']) => [{ name: 'own', signIn }];
 const wordsOf = (error: Error) => `${error.message} ${(error as AuthError).hint}`;
 const hostOf = (url: string) => new URL(url).host;
 
+/** What signs in as `signIn` does, on a clock that only the test moves. */
+function managerOf(url: string, signIn: AuthStrategy['signIn'], timeoutMs: number, clock: SetClock): CredentialManager {
+  const events = new EventHub('test');
+  const parts = { url, setting: 'QELOS_URL', strategy: 'own', connection: {}, events };
+  const context = (signal: AbortSignal) => strategyContext(signal, parts);
+  return new CredentialManager({ strategy: { name: 'own', signIn }, context, events, timeoutMs, clock });
+}
+
 describe('an error of a sign-in names the strategy, and the host that answered', () => {
   it.each([500, 404, 418, 403])('%i of a broker', async (status) => {
     const [qelos, broker] = [await startBackend(), await startBackend()];
@@ -48,20 +56,7 @@ describe('an error of a sign-in names the strategy, and the host that answered',
     const broker = 'http://127.0.0.1:9';
     const ask: AuthStrategy['signIn'] = ({ client }) => client(broker).get('/keys');
     const clock = new SetClock();
-    const parts = {
-      url: qelos.url,
-      setting: 'QELOS_URL',
-      strategy: 'own',
-      connection: {},
-      events: new EventHub('test'),
-    };
-    const manager = new CredentialManager({
-      strategy: { name: 'own', signIn: ask },
-      context: (signal) => strategyContext(signal, parts),
-      events: parts.events,
-      timeoutMs: 1, // no time for a second try
-      clock,
-    });
+    const manager = managerOf(qelos.url, ask, 1, clock); // no time for a second try
     const error = await failureOf(manager.get());
     expect(error).toMatchObject({ code: 'ERR_AUTH_UNAVAILABLE' });
     expect(error.message).toBe('The sign-in got no answer (ECONNREFUSED) from 127.0.0.1:9 (strategy "own").');
@@ -77,20 +72,8 @@ describe('an error of a sign-in names the strategy, and the host that answered',
       for (const server of [qelos, broker]) server.on('/keys', () => resolve());
     });
     const clock = new SetClock();
-    const parts = {
-      url: qelos.url,
-      setting: 'QELOS_URL',
-      strategy: 'own',
-      connection: {},
-      events: new EventHub('test'),
-    };
-    const manager = new CredentialManager({
-      strategy: { name: 'own', signIn: ({ http, client }) => (isInstance ? http : client(broker.url)).get('/keys') },
-      context: (signal) => strategyContext(signal, parts),
-      events: parts.events,
-      timeoutMs: 20_000,
-      clock,
-    });
+    const ask: AuthStrategy['signIn'] = ({ http, client }) => (isInstance ? http : client(broker.url)).get('/keys');
+    const manager = managerOf(qelos.url, ask, 20_000, clock);
     const failure = failureOf(manager.get());
     await asked;
     await clock.advance(20_000);
