@@ -17,7 +17,6 @@ import type { Transport } from './http/transport';
 import type { IUser, QelosAdministratorSDK } from './sdk/qelos-sdk.types';
 import { sdkError } from './sdk/sdk-answer';
 import { SdkCalls } from './sdk/sdk-calls';
-import { ApiTokenStrategy } from './strategies/api-token';
 import { loadSdk, takeUser } from './strategies/sign-in-sdk';
 
 declare module 'axios' {
@@ -72,7 +71,6 @@ export class Account {
       source,
       client: (signal) => createBareClient(url, origin, signal, connection, {}),
       adapter: defaults?.adapter,
-      isFinal: strategy instanceof ApiTokenStrategy,
       events,
       transport,
       headers,

@@ -122,6 +122,11 @@ export interface AuthStrategy {
   /** `true` if its credential is configured, not obtained: it is never put into a `CredentialStore`, nor taken from one. */
   readonly isConfigured?: true | undefined;
   /**
+   * `true` if nothing can take the place of its credential: a refusal is the answer of the call, `signIn` is not called because of one,
+   * and what a 401 means is told by what Qelos says, in the place of an `isRejected`. Not for tenants, whose settings are loaded anew.
+   */
+  readonly isFinal?: true | undefined;
+  /**
    * Milliseconds that `signIn` may take, its retries included, in the place of `timeoutMs`: more where a person has to act;
    * `Infinity` for no end but that of `close()`. Refreshes keep to `timeoutMs`. Default: `timeoutMs`.
    */

@@ -20,8 +20,6 @@ export interface RefusalJudgeOptions {
   client(signal: AbortSignal): AxiosInstance;
   /** The adapter that the bare client sends with, if it is not axios' own. */
   readonly adapter?: InternalAxiosRequestConfig['adapter'];
-  /** Whether nothing can take the place of a refused credential. */
-  readonly isFinal?: boolean;
 }
 
 /** What an interceptor is given besides. */
@@ -90,22 +88,27 @@ export class RefusalJudge {
           : credentialHeaders(request.headers, origin, credential),
     });
     if (typeof standing === 'string') return standing;
-    if (!this.#options.isFinal) exchange.keep(response); // else it is the caller's, whatever is said
+    if (!this.#isFinal) exchange.keep(response); // else it is the caller's, whatever is said
     return (await exchange.inTime(standing)) ?? 'untold';
   }
 
+  /** Whether nothing can take the place of a refused credential. */
+  get #isFinal(): boolean {
+    return this.#options.strategy.isFinal === true;
+  }
+
   get #isOwn(): boolean {
-    return this.#options.strategy.isRejected !== undefined && !this.#options.isFinal;
+    return this.#options.strategy.isRejected !== undefined && !this.#isFinal;
   }
 
   #verdict(answer: ApiAnswer, standing: Standing | undefined, credential: Credential): Verdict {
-    const { isFinal, source } = this.#options;
+    const { source } = this.#options;
     const said = saidBy(answer);
     if (said === 'unchecked') return 'untold';
     // Where nobody tells, one whose life may be over has ended: its renewal is due in any case.
     if (said === 'unclear' && standing === 'untold' && source.stageOf(credential) !== 'ending') return 'untold';
     if (said === 'unclear' && standing === 'good') return 'unseen';
-    if (said === 'refused' || said === 'unclear') return isFinal ? 'untold' : 'refused';
+    if (said === 'refused' || said === 'unclear') return this.#isFinal ? 'untold' : 'refused';
     return 'answered';
   }
 

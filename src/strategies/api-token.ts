@@ -16,6 +16,7 @@ import { noSession, signInSdk, workspaceMismatch } from './sign-in-sdk';
 export class ApiTokenStrategy implements AuthStrategy {
   readonly name = 'api-token';
   readonly isConfigured = true;
+  readonly isFinal = true;
   readonly #config: AuthConfig;
 
   constructor(@inject(AUTH_CONFIG) config: AuthConfig) {

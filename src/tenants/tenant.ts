@@ -10,7 +10,6 @@ import { type EventHub, resolved } from '../events';
 import type { CredentialSource } from '../http/credential-check';
 import type { Transport } from '../http/transport';
 import { isRefusedCredential } from '../qelos/refusal';
-import { ApiTokenStrategy } from '../strategies/api-token';
 import { takeUser } from '../strategies/sign-in-sdk';
 import { strategyContext } from '../strategies/strategy-context';
 import type { Pooled, TenantPool } from './tenant-pool';
@@ -183,7 +182,7 @@ export class Tenant implements CredentialManagerOptions, CredentialSource, Poole
   /** What is configured is looked up again when it is refused, though its strategy knows no other. */
   get isRejected(): AuthStrategy['isRejected'] {
     const strategy = this.#chosen;
-    if (!strategy?.isRejected || strategy instanceof ApiTokenStrategy) return undefined;
+    if (!strategy?.isRejected || strategy.isFinal) return undefined;
     return (answer) => (strategy.isConfigured && isRefusedCredential(answer)) || strategy.isRejected?.(answer) === true;
   }
 

@@ -205,6 +205,17 @@ describe('W05: the question to the auth service', () => {
     expect(api.to(ME)).toHaveLength(0);
   });
 
+  it('leaves the answer to the call where a strategy, whosever it is, has nothing to renew', async () => {
+    const api = await startBackend();
+    for (const path of ['/x', ME]) api.on(path, (_, response) => void response.writeHead(401).end());
+    let signIns = 0;
+    const signIn = async () => Credential.apiKey(`ql_${++signIns}`);
+    const strategy = { name: 'own', isConfigured: true, isFinal: true, signIn, isRejected: () => true } as const;
+    const { http } = openAuth({ config: { url: api.url }, strategies: [strategy] });
+    expect(await refusalIn(http.get('/x'))).toMatchObject({ status: 401, authCode: 'ERR_AUTH_TOKEN_REFUSED' });
+    expect([signIns, api.to('/x').length, api.to(ME).length]).toEqual([1, 1, 1]);
+  });
+
   it('leaves a call with a time-out the time to hand out its answer', async () => {
     const { api, auth } = await signedIn();
     api.on('/x', (_, response) => response.writeHead(401).end());
